@@ -1,0 +1,114 @@
+"""From requests to results: plan the commands of one host, collect them in one round trip, hand each request its sections.
+
+The same bytes give the same verdict whichever transport carried them: redaction happens here, before anything is judged or kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from checks.collectors.base import Collector
+from checks.errors import TransportError
+from checks.params import as_argument
+from checks.probes.base import Probe
+from checks.redact import redact
+from checks.results import ProbeResult, Reason, Section
+from checks.transports.base import Command, Transport
+
+PAUSE = "pause"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One check to make on a host: a probe with typed parameters, limits and, for two-sample probes, the seconds between samples."""
+
+    key: Hashable
+    probe: Probe
+    params: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
+    interval_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A request's sections, or as many of them as arrived before ``error`` ended the collection."""
+
+    request: Request
+    sections: tuple[Section, ...]
+    error: TransportError | None = None
+
+    def judge(self) -> ProbeResult:
+        """The probe's answer. With ``error`` set the caller has no evidence to judge and reports the error instead."""
+        return self.request.probe.evaluate(self.sections, self.request.params, self.request.limits)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The commands of one host in order, and for each request the (section name, command index) pairs that it waits for."""
+
+    commands: tuple[Command, ...]
+    wanted: tuple[tuple[Request, tuple[tuple[str, int], ...]], ...]
+
+
+def plan(requests: Sequence[Request]) -> Plan:
+    """Lay out the commands of one host: first samples, single readings, one pause, second samples; equal commands run once.
+
+    The pause is the longest interval asked for, so that a host waits once however many two-sample probes it is asked.
+    """
+    commands: list[Command] = []
+    index: dict[tuple[Any, ...], int] = {}
+    wanted: dict[int, list[tuple[str, int]]] = {i: [] for i in range(len(requests))}
+
+    def add(position: int, request: Request, collector: Collector, suffix: str) -> None:
+        arguments = tuple(as_argument(request.params.get(name)) for name in collector.args)
+        key = (collector.script, arguments, suffix)
+        name = collector.name + suffix
+        if key not in index:
+            index[key] = len(commands)
+            command = Command(name, collector.script, arguments, collector.timeout_s, collector.max_bytes, collector.title)
+            commands.append(command)
+        wanted[position].append((name, index[key]))
+
+    def lay(sampled: bool, suffix: str) -> None:
+        for position, request in enumerate(requests):
+            for collector in request.probe.collectors:
+                if collector.sampled == sampled and (not collector.only_if or request.params.get(collector.only_if)):
+                    add(position, request, collector, suffix)
+
+    lay(True, "_a")
+    lay(False, "")
+    pauses = [request.interval_s or request.probe.interval_s for request in requests if request.probe.sampled]
+    if pauses:
+        seconds = max(pauses)
+        commands.append(Command(PAUSE, 'exec sleep "$1"', (f"{seconds:g}",), timeout_s=seconds + 5))
+        lay(True, "_b")
+    return Plan(tuple(commands), tuple((request, tuple(wanted[i])) for i, request in enumerate(requests)))
+
+
+async def collect(requests: Sequence[Request], transport: Transport) -> AsyncIterator[Collected]:
+    """Collect all requests of one host in one round trip; yield each request as soon as its last section is there.
+
+    Never raises TransportError: when the host fails, every request that is still waiting is yielded with the error.
+    """
+    laid = plan(requests)
+    arrived: dict[int, Section] = {}
+    open_requests = list(laid.wanted)
+    error: TransportError | None = None
+    try:
+        async for section in transport.collect(laid.commands):
+            arrived[len(arrived)] = redact(section)
+            done = [entry for entry in open_requests if all(position in arrived for _, position in entry[1])]
+            open_requests = [entry for entry in open_requests if entry not in done]
+            for request, names in done:
+                yield Collected(request, _named(names, arrived))
+    except TransportError as failure:
+        error = failure
+    for request, names in open_requests:
+        lost = error or TransportError("the connection ended before every command had answered", Reason.CONN_LOST)
+        yield Collected(request, _named(names, arrived), lost)
+
+
+def _named(names: tuple[tuple[str, int], ...], arrived: Mapping[int, Section]) -> tuple[Section, ...]:
+    return tuple(replace(arrived[position], name=name) for name, position in names if position in arrived)

@@ -1,0 +1,268 @@
+"""What a probe is, and the report its judge fills in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from checks.collectors.base import Collector, Privilege
+from checks.errors import EvidenceError
+from checks.params import Param
+from checks.results import Evidence, Finding, ProbeResult, Reason, Section, Verdict, worst
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A limit that a runbook may override. ``mark`` is the provenance: V measured, S source, D document, I issue, W writeup, J judgement."""
+
+    name: str
+    default: float
+    unit: str
+    say: str
+    source: str
+    mark: str = "J"
+
+
+@dataclass(frozen=True)
+class FactSpec:
+    """A fact's stable name (its unit is part of it), its type and what it means."""
+
+    name: str
+    type: str
+    say: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule's stable id, its condition in words, what to do about it, and where the knowledge comes from."""
+
+    id: str
+    say: str
+    source: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An entry of the catalogue. ``judge`` is pure: it reads sections and fills a Report; it may raise EvidenceError."""
+
+    id: str
+    title: str
+    question: str
+    collectors: tuple[Collector, ...]
+    judge: Callable[[Report], None]
+    facts: tuple[FactSpec, ...]
+    rules: tuple[Rule, ...]
+    sources: tuple[str, ...]
+    params: tuple[Param, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+    version: int = 1
+    heavy: bool = False
+    interval_s: int = 10
+
+    @property
+    def sampled(self) -> bool:
+        """True when the probe compares two samples."""
+        return any(collector.sampled for collector in self.collectors)
+
+    @property
+    def privilege(self) -> Privilege:
+        """The highest privilege any of its collectors needs."""
+        order = list(Privilege)
+        return max((collector.privilege for collector in self.collectors), key=order.index, default=Privilege.USER)
+
+    def section_names(self) -> tuple[str, ...]:
+        """The names of all sections it reads, in the order they are collected."""
+        names: list[str] = []
+        for collector in self.collectors:
+            names += [f"{collector.name}_a", f"{collector.name}_b"] if collector.sampled else [collector.name]
+        return tuple(names)
+
+    def evaluate(
+        self, sections: Iterable[Section], params: Mapping[str, Any] | None = None, limits: Mapping[str, float] | None = None
+    ) -> ProbeResult:
+        """Judge the sections. Never raises: a defect of the probe itself is ``unknown`` with reason ``probe_error``."""
+        report = Report(self, sections, params or {}, limits or {})
+        try:
+            report.judge()
+        except Exception as error:  # a probe's defect must not take the other steps' results with it
+            log.exception("probe %s failed on its evidence", self.id)
+            report.unknown(Reason.PROBE_ERROR, f"the probe itself failed ({type(error).__name__}); the raw output is kept")
+        return report.result()
+
+
+class Report:
+    """Sections in, facts and findings out. The judge of a probe works on one of these."""
+
+    def __init__(self, probe: Probe, sections: Iterable[Section], params: Mapping[str, Any], limits: Mapping[str, float]) -> None:
+        self.probe = probe
+        self.sections = {section.name: section for section in sections}
+        self.params = params
+        self.limits = {threshold.name: threshold.default for threshold in probe.thresholds} | dict(limits)
+        self.facts: dict[str, Any] = {}
+        self.fact_lines: dict[str, Evidence] = {}
+        self.findings: list[Finding] = []
+        self._rules = {rule.id: rule for rule in probe.rules}
+        self._thresholds = {threshold.name: threshold for threshold in probe.thresholds}
+
+    def judge(self) -> None:
+        """Run the probe's judge; evidence it could not do without becomes an ``unknown`` finding. Other errors pass through."""
+        try:
+            self.probe.judge(self)
+        except EvidenceError as error:
+            line = [self.evidence(error.section, error.line)] if error.section and error.line else []
+            self.unknown(error.reason, error.say, line)
+
+    def has(self, name: str) -> bool:
+        """True when that section arrived whole and its command succeeded."""
+        try:
+            self.need(name)
+        except EvidenceError:
+            return False
+        return True
+
+    def need(self, name: str, *, rc_ok: tuple[int, ...] = (0,), allow_empty: bool = False) -> Section:
+        """The section, whole. Raises EvidenceError with the reason when it is absent, late, cut, refused or empty."""
+        section = self.sections.get(name)
+        if section is None:
+            raise EvidenceError(f"the section {name} was not collected", Reason.MISSING, name)
+        reason = unusable(section, rc_ok, allow_empty)
+        if reason:
+            raise EvidenceError(_REASON_SAYS[reason].format(section=name, **_details(section)), reason, name)
+        return section
+
+    def evidence(self, section: str, line: int, mark: str = "") -> Evidence:
+        """That line of that section as evidence."""
+        found = self.sections.get(section)
+        return Evidence(section, line, found.line(line) if found else "", mark)
+
+    def fact(self, name: str, value: Any, section: str = "", line: int = 0) -> None:
+        """Record a fact and the line it came from. A fact that the probe does not declare is a defect."""
+        if name not in {spec.name for spec in self.probe.facts}:
+            raise KeyError(f"{self.probe.id} declares no fact {name}")
+        self.facts[name] = value
+        if section and line:
+            self.fact_lines[name] = self.evidence(section, line)
+
+    def find(
+        self,
+        rule: str,
+        verdict: Verdict,
+        say: str,
+        *,
+        value: Any = None,
+        limit: str = "",
+        unit: str = "",
+        evidence: Iterable[Evidence] = (),
+        remedy: str = "",
+        reason: Reason | None = None,
+    ) -> None:
+        """Add a finding. ``limit`` names the threshold that decided; margin and unit come from it."""
+        known = self._rules[rule]
+        threshold = self.limits[limit] if limit else None
+        margin = None
+        if threshold and isinstance(value, int | float):
+            margin = round((value - threshold) / threshold, 4)
+        if limit and not unit:
+            unit = self._thresholds[limit].unit
+        bad = verdict in (Verdict.WARN, Verdict.CRIT)
+        self.findings.append(
+            Finding(
+                rule=rule,
+                verdict=verdict,
+                say=say,
+                value=value,
+                threshold=threshold,
+                unit=unit,
+                margin=margin,
+                evidence=tuple(evidence),
+                remedy=remedy or (known.remedy if bad else ""),
+                source=known.source,
+                reason=reason,
+            )
+        )
+
+    def level(self, value: float, warn: str, crit: str = "") -> tuple[Verdict, str]:
+        """The verdict of ``value`` against the named thresholds (at or above is beyond), and the threshold that decided."""
+        if crit and value >= self.limits[crit]:
+            return Verdict.CRIT, crit
+        if value >= self.limits[warn]:
+            return Verdict.WARN, warn
+        return Verdict.OK, warn
+
+    def unknown(self, reason: Reason, say: str, evidence: Iterable[Evidence] = (), rule: str = "") -> None:
+        """Add the finding that something could not be told, and why."""
+        self.findings.append(
+            Finding(rule=rule or "evidence", verdict=Verdict.UNKNOWN, say=say, evidence=tuple(evidence), reason=reason)
+        )
+
+    def skip(self, say: str) -> None:
+        """The probe does not apply to this host."""
+        self.findings.append(Finding(rule="applies", verdict=Verdict.SKIPPED, say=say, reason=Reason.NOT_APPLICABLE))
+
+    def result(self) -> ProbeResult:
+        """Roll up: the worst finding decides; a probe that found nothing is ``unknown``, never ``ok``."""
+        if not self.findings:
+            self.unknown(Reason.UNPARSED, "the output held nothing that this probe can judge")
+        verdict = worst(finding.verdict for finding in self.findings)
+        deciding = max(
+            (finding for finding in self.findings if finding.verdict == verdict), key=lambda finding: abs(finding.margin or 0)
+        )
+        return ProbeResult(
+            probe=self.probe.id,
+            version=self.probe.version,
+            verdict=verdict,
+            reason=deciding.reason,
+            finding=deciding.say,
+            facts=self.facts,
+            fact_lines=self.fact_lines,
+            findings=tuple(self.findings),
+            sections=tuple(self.sections.values()),
+        )
+
+
+_DENIED = (
+    "permission denied",
+    "operation not permitted",
+    "must be root",
+    "you must be root",
+    "a password is required",
+    "are you root",
+)
+
+_REASON_SAYS = {
+    Reason.TIMEOUT: "{section} did not end in time; what arrived is not the whole answer",
+    Reason.TRUNCATED: "{section} was cut: {dropped} bytes are missing from its middle or it never reached its end",
+    Reason.TOOL_MISSING: "the tool that {section} needs is not installed on this host: {error}",
+    Reason.NEED_PRIVILEGE: "this user may not read {section}: {error}",
+    Reason.KILLED: "the command of {section} was killed (status {rc})",
+    Reason.FAILED: "the command of {section} failed with status {rc}: {error}",
+    Reason.EMPTY: "{section} is empty, and nothing can be told from that",
+}
+
+
+def _details(section: Section) -> dict[str, Any]:
+    error = section.stderr.decode("utf-8", "replace").strip().split("\n")[-1][:160]
+    return {"rc": section.rc, "dropped": section.dropped_bytes, "error": error or "no message"}
+
+
+def unusable(section: Section, rc_ok: tuple[int, ...] = (0,), allow_empty: bool = False) -> Reason | None:
+    """Why a section cannot be believed, or None."""
+    error = section.stderr.lower()
+    if section.timed_out:
+        return Reason.TIMEOUT
+    if section.dropped_bytes or section.rc is None:
+        return Reason.TRUNCATED
+    if section.rc not in rc_ok:
+        if section.rc == 127 or b"not found" in error:
+            return Reason.TOOL_MISSING
+        if section.rc == 126 or any(word.encode() in error for word in _DENIED):
+            return Reason.NEED_PRIVILEGE
+        return Reason.KILLED if section.rc > 128 else Reason.FAILED
+    if not allow_empty and not section.stdout.strip():
+        return Reason.NEED_PRIVILEGE if any(word.encode() in error for word in _DENIED) else Reason.EMPTY
+    return None
