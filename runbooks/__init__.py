@@ -1,0 +1,1 @@
+"""The executable writeup: what does it mean for this story?"""
