@@ -89,3 +89,15 @@ def first_secret(path: Path) -> str:
         secret = secrets.token_urlsafe(48)
         file.write(secret + "\n")
     return secret
+
+
+def celery_url(url: str) -> str:
+    """The broker URL in Celery's spelling; a unix socket is ``redis+socket://`` there and ``unix://`` everywhere else.
+
+    >>> celery_url("unix:///run/broker.sock?db=1")
+    'redis+socket:///run/broker.sock?virtual_host=1'
+    """
+    if not url.startswith("unix://"):
+        return url
+    path, _, query = url.removeprefix("unix://").partition("?")
+    return f"redis+socket://{path}?virtual_host={dict(parse_qsl(query)).get('db', '0')}"

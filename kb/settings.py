@@ -8,7 +8,7 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from kb.env import database, env_bool, env_int, env_list, env_secret, env_str, first_secret
+from kb.env import celery_url, database, env_bool, env_int, env_list, env_secret, env_str, first_secret
 
 # --- places ------------------------------------------------------------------
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -127,9 +127,9 @@ DATABASES = {"default": database(env_secret("SIDENOTE_DATABASE_URL"), DATA_DIR)}
 
 # --- the broker: a doorbell and the live channel -----------------------------
 BROKER_SOCKET = RUNTIME_DIR / "broker.sock"
-BROKER_URL = env_secret("SIDENOTE_BROKER_URL")  # redis://host:port/db; empty: the embedded server's socket
-CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{BROKER_SOCKET}?virtual_host=0"
+BROKER_URL = env_secret("SIDENOTE_BROKER_URL")  # redis://host:port/db or unix:///path?db=0; empty: the embedded server
 LIVE_URL = BROKER_URL or f"unix://{BROKER_SOCKET}?db=0"
+CELERY_BROKER_URL = celery_url(LIVE_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from checks.collectors.base import Collector, Privilege
 from checks.errors import EvidenceError
+from checks.evidence import unusable, why
 from checks.params import Param
 from checks.results import Evidence, Finding, ProbeResult, Reason, Section, Verdict, worst
 
@@ -17,7 +18,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Threshold:
-    """A limit that a runbook may override. ``mark`` is the provenance: V measured, S source, D document, I issue, W writeup, J judgement."""
+    """A limit that a runbook may override.
+
+    ``mark`` is its provenance: V measured, S source, D document, I issue, W writeup, J judgement.
+    """
 
     name: str
     default: float
@@ -132,7 +136,7 @@ class Report:
             raise EvidenceError(f"the section {name} was not collected", Reason.MISSING, name)
         reason = unusable(section, rc_ok, allow_empty)
         if reason:
-            raise EvidenceError(_REASON_SAYS[reason].format(section=name, **_details(section)), reason, name)
+            raise EvidenceError(why(section, reason), reason, name)
         return section
 
     def evidence(self, section: str, line: int, mark: str = "") -> Evidence:
@@ -223,46 +227,3 @@ class Report:
             findings=tuple(self.findings),
             sections=tuple(self.sections.values()),
         )
-
-
-_DENIED = (
-    "permission denied",
-    "operation not permitted",
-    "must be root",
-    "you must be root",
-    "a password is required",
-    "are you root",
-)
-
-_REASON_SAYS = {
-    Reason.TIMEOUT: "{section} did not end in time; what arrived is not the whole answer",
-    Reason.TRUNCATED: "{section} was cut: {dropped} bytes are missing from its middle or it never reached its end",
-    Reason.TOOL_MISSING: "the tool that {section} needs is not installed on this host: {error}",
-    Reason.NEED_PRIVILEGE: "this user may not read {section}: {error}",
-    Reason.KILLED: "the command of {section} was killed (status {rc})",
-    Reason.FAILED: "the command of {section} failed with status {rc}: {error}",
-    Reason.EMPTY: "{section} is empty, and nothing can be told from that",
-}
-
-
-def _details(section: Section) -> dict[str, Any]:
-    error = section.stderr.decode("utf-8", "replace").strip().split("\n")[-1][:160]
-    return {"rc": section.rc, "dropped": section.dropped_bytes, "error": error or "no message"}
-
-
-def unusable(section: Section, rc_ok: tuple[int, ...] = (0,), allow_empty: bool = False) -> Reason | None:
-    """Why a section cannot be believed, or None."""
-    error = section.stderr.lower()
-    if section.timed_out:
-        return Reason.TIMEOUT
-    if section.dropped_bytes or section.rc is None:
-        return Reason.TRUNCATED
-    if section.rc not in rc_ok:
-        if section.rc == 127 or b"not found" in error:
-            return Reason.TOOL_MISSING
-        if section.rc == 126 or any(word.encode() in error for word in _DENIED):
-            return Reason.NEED_PRIVILEGE
-        return Reason.KILLED if section.rc > 128 else Reason.FAILED
-    if not allow_empty and not section.stdout.strip():
-        return Reason.NEED_PRIVILEGE if any(word.encode() in error for word in _DENIED) else Reason.EMPTY
-    return None

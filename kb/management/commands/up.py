@@ -1,0 +1,184 @@
+"""``manage.py up``: the whole of Sidenote on one machine, with nothing else to install.
+
+1 the data directory and its lock, 2 the port, 3 the database, 4 the library, 5 this machine as a host, 6 the first admin,
+7 the processes. Ctrl-C stops them all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from kb import broker, first_start
+from kb.supervisor import Child, Supervisor
+
+
+class Command(BaseCommand):
+    """Run Sidenote here."""
+
+    help = "Run all of Sidenote on this machine: web, worker, broker, reaper and this machine as a first host."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Where to listen, and how many worker processes."""
+        parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 4), help="Celery worker processes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare, start, watch, stop."""
+        started = time.monotonic()
+        bind, port = options["bind"], options["port"]
+        lock = self._lock_data()
+        _need_free_port(bind, port)
+        self._prepare()
+        os.environ["SIDENOTE_ALLOWED_HOSTS"] = ",".join({*settings.ALLOWED_HOSTS, bind} - {"0.0.0.0", "::"})  # noqa: S104
+        supervisor = Supervisor(_children(bind, port, options["workers"]), _log_dir(), dict(os.environ), self._say)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: setattr(supervisor, "stopping", True))
+        try:
+            self._start(supervisor)
+            if not supervisor.stopping:
+                self._greet(f"http://{_host(bind)}:{port}", time.monotonic() - started)
+                supervisor.watch()
+        finally:
+            self._say("Stopping")
+            supervisor.stop()
+            shutil.rmtree(settings.RUNTIME_DIR, ignore_errors=True)
+            lock.close()
+            self._say("Stopped; no process is left")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def _lock_data(self) -> IO[str]:
+        """Hold the data directory so that two Sidenotes never share one."""
+        path = settings.DATA_DIR / "up.lock"
+        try:
+            lock = path.open("a+")
+            settings.RUNTIME_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _log_dir().mkdir(exist_ok=True)
+        except OSError as error:
+            raise CommandError(
+                f"{error.filename} cannot be written ({error.strerror}). Point SIDENOTE_DATA_DIR at a directory that can."
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise CommandError(
+                f"Sidenote is already running on {settings.DATA_DIR} ({lock.read().strip() or 'starting'}). "
+                "Use it, stop it, or set SIDENOTE_DATA_DIR to another directory."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}\n")
+        lock.flush()
+        return lock
+
+    def _prepare(self) -> None:
+        """Database, library, this machine, first admin. Each part can be repeated, so a start that broke off is no harm."""
+        connection.ensure_connection()
+        if first_start.needs_migration():
+            self._say("Preparing the database")
+            call_command("migrate", verbosity=0, interactive=False)
+        connection.close()
+        self._say("Loading the runbook library")
+        call_command("load_library", stdout=self.stdout)
+        first_start.ensure_roles()
+        first_start.ensure_this_machine()
+        connection.close()
+
+    def _start(self, supervisor: Supervisor) -> None:
+        for child in supervisor.children:
+            if supervisor.stopping:
+                return
+            self._say(f"Starting the {child.name}")
+            if supervisor.start(child):
+                continue
+            if child.name == "broker" and not supervisor.stopping:
+                aside = broker.set_aside(settings.DATA_DIR / "broker")
+                self._say(f"The broker could not read its data; it was moved to {aside}. No run is lost, the database holds them")
+                if supervisor.start(child):
+                    continue
+            if not supervisor.stopping:
+                raise CommandError(f"the {child.name} did not start. Its last words:\n{_tail(supervisor.log_of(child))}")
+
+    def _greet(self, url: str, seconds: float) -> None:
+        self._say(f"\nSidenote is ready at {url}  ({seconds:.1f} s)")
+        if welcome := first_start.welcome(url):
+            self._say(welcome)
+        self._say("Ctrl-C stops it.\n")
+        connection.close()
+
+
+def _log_dir() -> Path:
+    return Path(settings.DATA_DIR) / "log"
+
+
+def _host(bind: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, f"[{bind}]" if ":" in bind else bind)  # noqa: S104
+
+
+def _need_free_port(bind: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} on {bind} cannot be used ({error.strerror}). Choose another: make up PORT={port + 1}"
+            ) from None
+
+
+def _children(bind: str, port: int, workers: int) -> list[Child]:
+    """The processes in the order of their start."""
+    python = sys.executable
+    data = Path(settings.DATA_DIR) / "broker"
+    data.mkdir(mode=0o700, exist_ok=True)
+    children: list[Child] = []
+    if not settings.BROKER_URL:
+        server = broker.argv(broker.binary(), settings.BROKER_SOCKET, data)
+        children.append(Child("broker", server, ready=lambda: broker.answers(settings.BROKER_SOCKET)))
+    web = [python, "-m", "uvicorn", "kb.asgi:application", "--host", bind, "--port", str(port), "--no-access-log"]
+    web += ["--timeout-graceful-shutdown", "2", "--log-level", "warning"]
+    url = f"http://{_host(bind)}:{port}/healthz"
+    pool = ["--pool", "prefork", "--concurrency", str(workers), "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    worker = [python, "-m", "celery", "-A", "kb", "worker", "-Q", "probe", "-l", "WARNING", "-n", "embedded@%h", *pool]
+    return [
+        *children,
+        Child("web", web, ready=lambda: _responds(url), grace_s=4),
+        Child("worker", worker, grace_s=8),
+        Child("reaper", [python, "manage.py", "reaper"]),
+        Child("drain", [python, "manage.py", "drain"]),
+    ]
+
+
+def _responds(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  our own address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _tail(log: Path, lines: int = 8) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(it said nothing)"
