@@ -1,0 +1,258 @@
+"""Conditions: closed comparisons ``fact op literal``, combined by ``all:`` and ``any:``. No eval, no templates.
+
+Evaluation has three values: a fact that is missing makes a comparison neither true nor false (None).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import regex
+
+from checks.results import Verdict
+from runbooks.document.located import Node, Place, scalar
+from runbooks.document.model import Combined, Comparison, Condition
+
+OPERATORS = ("==", "!=", "<=", ">=", "<", ">", "in", "matches")
+_NAME = r"[a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+){0,3}"
+_TOKEN = re.compile(
+    rf"""\s*(?:(?P<name>{_NAME})(?![\w.-])
+      |(?P<string>'[^']*'|"[^"]*")
+      |(?P<word>[A-Za-z0-9_.+-]+)
+      |(?P<op>==|!=|<=|>=|<|>)
+      |(?P<mark>[\[\],])
+      |(?P<other>\S))""",
+    re.VERBOSE,
+)
+_PATTERN_MAX = 500
+_MATCH_SECONDS = 0.1
+_MATCH_TEXT = 65536
+_START = Place(1, 1)
+
+
+class ExpressionError(Exception):
+    """A condition that cannot be read: where, and what to write instead."""
+
+    def __init__(self, place: Place, say: str, suggest: str = "", length: int = 0) -> None:
+        super().__init__(say)
+        self.place = place
+        self.say = say
+        self.suggest = suggest
+        self.length = length
+
+
+def read_condition(node: Node, depth: int = 0) -> Condition:
+    """The condition of a YAML value: a comparison, ``{all: […]}`` or ``{any: […]}``. Raises ExpressionError."""
+    if isinstance(node.plain, str):
+        return parse_comparison(node.plain, node.text_at)
+    if isinstance(node.plain, dict) and len(node.entries) == 1 and depth < 5:
+        (how, (_, parts)) = next(iter(node.entries.items()))
+        if how in ("all", "any") and parts.items:
+            return Combined(how, tuple(read_condition(item, depth + 1) for item in parts.items))
+    raise ExpressionError(node.place, 'write a comparison in quotes, such as "dying >= 5000", or all: or any: with a list')
+
+
+def parse_comparison(source: str, place: Place = _START) -> Comparison:
+    """Read one ``operand op literal``.
+
+    >>> parse_comparison("memcg_total >= 60000")
+    Comparison(operand='memcg_total', op='>=', literal=60000, source='memcg_total >= 60000')
+    >>> parse_comparison("mode.mode in [v1, 'hybrid']").literal
+    ['v1', 'hybrid']
+    """
+    tokens = list(_tokens(source, place))
+    if not tokens or tokens[0].kind != "name":
+        raise ExpressionError(tokens[0].place if tokens else place, "begin with a fact, such as dying, or with step.fact")
+    if len(tokens) == 1:
+        raise ExpressionError(tokens[0].place, f"compare {tokens[0].text} with something, such as {tokens[0].text} == crit")
+    op = tokens[1]
+    if op.text not in OPERATORS:
+        raise ExpressionError(op.place, *_wrong_operator(op.text))
+    literal, rest = _literal(tokens[2:], op)
+    if rest:
+        raise ExpressionError(rest[0].place, "one comparison ends here: combine several with all: or any: and a list")
+    _check_literal(op, literal, tokens[2].place)
+    return Comparison(tokens[0].text, op.text, literal, source.strip())
+
+
+class _Token:
+    def __init__(self, kind: str, text: str, place: Place) -> None:
+        self.kind = kind
+        self.text = text
+        self.place = place
+
+
+def _tokens(source: str, place: Place) -> Iterator[_Token]:
+    position = 0
+    while source[position:].strip():
+        match = _TOKEN.match(source, position)
+        assert match is not None
+        assert match.lastgroup is not None
+        start = match.start(match.lastgroup)
+        text = match[match.lastgroup]
+        here = Place(place.line, place.column + start)
+        if match.lastgroup == "other":
+            raise ExpressionError(here, _wrong_character(text))
+        yield _Token(match.lastgroup, text, here)
+        position = match.end()
+
+
+def _wrong_character(text: str) -> str:
+    if text in "'\"":
+        return "close the quote that begins here"
+    if text == "=":
+        return "write == to compare"
+    if text in "&|!":
+        return "combine comparisons with all: or any: and a list; negate with !="
+    return f"{text} has no meaning here: write fact, operator, value"
+
+
+def _wrong_operator(text: str) -> tuple[str, str, int]:
+    say = f"write one of {' '.join(OPERATORS)} instead of {text}"
+    instead = {"is": "==", "eq": "==", "contains": "matches", "like": "matches", "gt": ">", "lt": "<"}.get(text, "")
+    return say, instead, len(text)
+
+
+def _literal(tokens: list[_Token], after: _Token) -> tuple[Any, list[_Token]]:
+    if not tokens:
+        raise ExpressionError(after.place, f"write a value after {after.text}")
+    if tokens[0].text != "[" or tokens[0].kind != "mark":
+        return _scalar(tokens[0]), tokens[1:]
+    values: list[Any] = []
+    rest = tokens[1:]
+    while rest and not (rest[0].kind == "mark" and rest[0].text == "]"):
+        values.append(_scalar(rest[0]))
+        rest = rest[1:]
+        if rest and rest[0].kind == "mark" and rest[0].text == ",":
+            rest = rest[1:]
+        elif rest and rest[0].text != "]":
+            raise ExpressionError(rest[0].place, "put commas between the values of a list")
+    if not rest:
+        raise ExpressionError(tokens[0].place, "close the list with ]")
+    if not values:
+        raise ExpressionError(tokens[0].place, "put at least one value in the list")
+    return values, rest[1:]
+
+
+def _scalar(token: _Token) -> Any:
+    if token.kind == "string":
+        return token.text[1:-1]
+    if token.kind in ("name", "word"):
+        return scalar(token.text)
+    raise ExpressionError(token.place, "write a number, a word, text in quotes, or a list in brackets")
+
+
+def _check_literal(op: _Token, literal: Any, place: Place) -> None:
+    if op.text in ("<", "<=", ">", ">="):
+        values = literal if isinstance(literal, list) else [literal]
+        if not all(_is_number(value) for value in values):
+            raise ExpressionError(place, f"{op.text} compares numbers: write a number, or use == or matches for text")
+    if op.text == "in" and not isinstance(literal, list):
+        raise ExpressionError(place, "write a list in brackets after in, such as [v1, hybrid]")
+    if op.text == "matches":
+        if not isinstance(literal, str):
+            raise ExpressionError(place, "write a regular expression in quotes after matches")
+        try:
+            compiled(literal)
+        except ValueError as error:
+            raise ExpressionError(place, str(error)) from None
+
+
+@lru_cache(maxsize=1024)
+def compiled(pattern: str) -> regex.Pattern[str]:
+    """The regular expression. Raises ValueError with what to write instead."""
+    if len(pattern) > _PATTERN_MAX:
+        raise ValueError(f"shorten the regular expression to {_PATTERN_MAX} characters")
+    try:
+        return regex.compile(pattern)
+    except (regex.error, OverflowError, RecursionError, MemoryError) as error:
+        raise ValueError(f"this regular expression cannot be read: {error}") from None
+
+
+def comparisons(condition: Condition) -> Iterator[Comparison]:
+    """All comparisons of a condition, in order."""
+    if isinstance(condition, Comparison):
+        yield condition
+    else:
+        for part in condition.parts:
+            yield from comparisons(part)
+
+
+def evaluate(condition: Condition, facts: Mapping[str, Any]) -> bool | None:
+    """True, False, or None when a missing fact leaves it open.
+
+    >>> evaluate(parse_comparison("a > 1"), {"a": 2}), evaluate(parse_comparison("a > 1"), {})
+    (True, None)
+    """
+    if isinstance(condition, Comparison):
+        return _compare(condition, lookup(facts, condition.operand))
+    answers = [evaluate(part, facts) for part in condition.parts]
+    decided = condition.how == "any"
+    if decided in answers:
+        return decided
+    return None if None in answers else not decided
+
+
+def lookup(facts: Mapping[str, Any], name: str) -> Any:
+    """The value of a dotted name: a flat key, or a key within a step's or a fact's own mapping. None when it is missing."""
+    if name in facts:
+        return facts[name]
+    head, dot, rest = name.rpartition(".")
+    value = lookup(facts, head) if dot else None
+    return value.get(rest) if isinstance(value, Mapping) else None
+
+
+def _compare(comparison: Comparison, value: Any) -> bool | None:
+    op, literal = comparison.op, comparison.literal
+    if value is None:
+        return None
+    if value is Verdict.UNKNOWN:
+        return _compare_unknown(op, literal)
+    if op == "==":
+        return _same(value, literal)
+    if op == "!=":
+        return not _same(value, literal)
+    if op == "in":
+        return any(_same(value, item) for item in literal)
+    if op == "matches":
+        return _matches(literal, value)
+    return _ordered(op, value, literal)
+
+
+def _compare_unknown(op: str, literal: Any) -> bool | None:
+    """A step that could not tell is equal to ``unknown`` and to nothing else; whether it is not crit stays open."""
+    named = "unknown" in literal if isinstance(literal, list) else literal == "unknown"
+    return (op in ("==", "in")) if named and op in ("==", "in", "!=") else None
+
+
+def _same(value: Any, literal: Any) -> bool:
+    if isinstance(value, bool) or isinstance(literal, bool):
+        return value is literal
+    if isinstance(value, tuple):
+        value = list(value)
+    return bool(value == literal)
+
+
+def _ordered(op: str, value: Any, literal: Any) -> bool | None:
+    lists = isinstance(value, list | tuple) and isinstance(literal, list)
+    left, right = (list(value), literal) if lists else ([value], [literal])
+    if not all(_is_number(item) for item in [*left, *right]):
+        return None
+    return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[op]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _matches(pattern: str, value: Any) -> bool | None:
+    """True when the text, or any entry of a list, matches; None when matching took too long."""
+    texts = value if isinstance(value, list | tuple) else [value]
+    try:
+        return any(compiled(pattern).search(str(text)[:_MATCH_TEXT], timeout=_MATCH_SECONDS) for text in texts)
+    except TimeoutError:
+        return None
