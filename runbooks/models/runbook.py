@@ -49,7 +49,7 @@ class Revision(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Only a new revision can be saved."""
-        if self.pk is not None and not kwargs.get("force_insert"):
+        if not self._state.adding:
             raise ValueError("a revision is immutable; save a new one")
         self.sha256 = hashlib.sha256(self.text.encode()).hexdigest()
         super().save(*args, **kwargs)
