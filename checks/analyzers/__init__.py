@@ -1,0 +1,1 @@
+"""Analyzers: pure questions over facts; no text, no I/O, no verdicts of their own."""

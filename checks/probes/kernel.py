@@ -1,0 +1,98 @@
+"""kernel.gate: is this kernel past the versions that matter here?
+
+Knowledge: mainline commits and kernel documentation, named gate by gate in ``checks.analyzers.kernel_gates``.
+"""
+
+from __future__ import annotations
+
+from checks.analyzers.kernel_gates import GATES, Gate, State
+from checks.analyzers.kernel_version import KernelRelease, built_for, parse_release
+from checks.collectors.kernel import KERNEL, MACHINE, OS
+from checks.params import Param
+from checks.parsers.kernel_cmdline import parse_cmdline
+from checks.parsers.os_release import parse_os_release
+from checks.parsers.reading import read, read_file
+from checks.probes.base import FactSpec, Probe, Report, Rule
+from checks.results import Verdict
+
+ALL = "all"
+
+
+def judge(report: Report) -> None:
+    kernel = _kernel(report)
+    wanted = report.params.get("gate") or ALL
+    gates = [gate for gate in GATES if wanted in (ALL, gate.id)]
+    report.fact("kernel", list(kernel.version), "kernel", 1)
+    report.fact("release", kernel.text, "kernel", 1)
+    report.fact("distro", kernel.distro, "kernel", 1)
+    report.fact("is_vendor_backport", kernel.is_vendor_backport, "kernel", 1)
+    report.fact("gates", {gate.id: str(gate.state(kernel)) for gate in gates})
+    for gate in gates:
+        _judge_gate(report, kernel, gate, asked=wanted == gate.id)
+
+
+def _kernel(report: Report) -> KernelRelease:
+    kernel = read(report.need("kernel"), parse_release)
+    if "machine" in report.sections:
+        report.fact("machine", report.need("machine").text.strip(), "machine", 1)
+    if "os" not in report.sections:
+        return kernel
+    section = report.need("os")
+    flags, shift = read_file(section, "/proc/cmdline", parse_cmdline)
+    report.fact("cmdline", flags, "os", shift + 1)
+    if "== /etc/os-release" not in section.lines:  # a minimal image has none
+        return kernel
+    names, shift = read_file(section, "/etc/os-release", parse_os_release)
+    report.fact("os_name", names.get("PRETTY_NAME", names.get("NAME", "")), "os", shift + 1)
+    return built_for(kernel, names.get("ID", ""))
+
+
+def _judge_gate(report: Report, kernel: KernelRelease, gate: Gate, *, asked: bool) -> None:
+    state = gate.state(kernel)
+    rule = "defect" if gate.defect else "feature"
+    evidence = [report.evidence("kernel", 1, kernel.text)]
+    if state == State.PASSED:
+        report.find(rule, Verdict.OK, f"{gate.id}: on kernel {kernel.short} {gate.passed}", evidence=evidence)
+        return
+    verdict = gate.verdict if asked or gate.defect else Verdict.INFO
+    say = f"{gate.id}: kernel {kernel.short} is below {gate.number}: {gate.below}"
+    if state == State.MAYBE_BACKPORTED:
+        verdict = Verdict.WARN if verdict == Verdict.CRIT else verdict  # a vendor's number alone proves nothing
+        name = f"{kernel.distro} kernel {kernel.short}"
+        say = f"{gate.id}: {name} is below {gate.number} but may hold a backport; without it {gate.below}"
+    report.find(rule, verdict, say, evidence=evidence, remedy=gate.remedy)
+
+
+PROBES: tuple[Probe, ...] = (
+    Probe(
+        id="kernel.gate",
+        title="Kernel version against known defects and features",
+        question="Is this kernel past the versions that matter here?",
+        collectors=(KERNEL, MACHINE, OS),
+        judge=judge,
+        params=(Param("gate", "enum", ALL, "one gate, or all of them", choices=(ALL, *(gate.id for gate in GATES))),),
+        facts=(
+            FactSpec("kernel", "list", "version numbers, as [4, 19, 90]"),
+            FactSpec("release", "str", "uname -r"),
+            FactSpec("distro", "str", "the builder's tag in the release: el7, ky10, oe2203, deb; empty when there is none"),
+            FactSpec("is_vendor_backport", "bool", "the builder backports fixes, so the number alone proves nothing bad"),
+            FactSpec("machine", "str", "processor architecture"),
+            FactSpec("os_name", "str", "name of the distribution"),
+            FactSpec("cmdline", "dict", "boot parameters"),
+            FactSpec("gates", "dict", "each gate asked for: passed, below or maybe_backported"),
+        ),
+        rules=(
+            Rule(
+                "defect",
+                "the kernel's version is in the range of a known defect",
+                "mainline commits, named in each finding's gate",
+            ),
+            Rule(
+                "feature",
+                "the kernel is older than a feature that is needed",
+                "kernel documentation, named in each finding's gate",
+            ),
+        ),
+        sources=tuple(f"{gate.id}: {gate.source}" for gate in GATES),
+    ),
+)
