@@ -1,8 +1,8 @@
-"""``/proc/cmdline``: the parameters the kernel was booted with. The last of equal names wins, as in the kernel.
+"""``/proc/cmdline``: the parameters the kernel was booted with.
 
->>> flags = parse_cmdline("BOOT_IMAGE=/vmlinuz quiet cgroup_disable=memory systemd.unified_cgroup_hierarchy=1\\n")
->>> flags["cgroup_disable"], flags["quiet"]
-('memory', '')
+>>> flags = parse_cmdline("quiet cgroup_enable=cpuset cgroup_enable=memory systemd.unified_cgroup_hierarchy=1\\n")
+>>> flags["cgroup_enable"], flags["quiet"]
+('cpuset,memory', '')
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from checks.parsers.reading import whole_lines
 
 
 def parse_cmdline(text: str) -> dict[str, str]:
-    """Values by parameter; a parameter without ``=`` has an empty value."""
+    """Values by parameter, empty for a bare word. Values of a parameter given more than once are joined by commas, in order."""
     line = " ".join(whole_lines(text))
     try:
         words = shlex.split(line)
@@ -22,5 +22,5 @@ def parse_cmdline(text: str) -> dict[str, str]:
     flags: dict[str, str] = {}
     for word in words:
         name, _, value = word.partition("=")
-        flags[name] = value
+        flags[name] = f"{flags[name]},{value}" if flags.get(name) else value
     return flags
