@@ -39,6 +39,8 @@ class Comparison:
     op: str
     literal: Any
     source: str
+    line: int = field(default=0, compare=False, repr=False)
+    column: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

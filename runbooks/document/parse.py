@@ -2,78 +2,101 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from checks.probes.base import Probe
-from runbooks.document.fences import Broken, Fence, Scan, scan
+from runbooks.document.fences import scan
 from runbooks.document.fields import Problems
-from runbooks.document.located import Node, Place
-from runbooks.document.model import Check, Document, Remedy
+from runbooks.document.lint import Draft, lint_rendered, lint_text
+from runbooks.document.lint_checks import lint_checks
+from runbooks.document.located import Place
+from runbooks.document.model import Document, Part
 from runbooks.document.read_check import read_check
 from runbooks.document.read_meta import read_meta, split_front_matter
+from runbooks.document.render import render
 
 MAX_BYTES = 2_000_000
-_HEADING = re.compile(r"[ ]{0,3}(#{1,6})[ \t]*(.*?)[ \t]*#*[ \t]*")
-
-_BROKEN_SAYS = {
-    "unclosed-fence": "this fence never ends: close it with {ticks} at the same indent; everything below it is lost",
-    "fence-attributes": "write only {ticks}{lang} on this line and put all options in the lines below it",
-    "fence-on-list-line": "start the fence on a line of its own, indented under the list entry",
-    "short-fence": "begin a fence with three backticks",
-}
+_LINE_MAX = 20_000
+_QUOTES_MAX = 40
 
 
 def parse(text: str, *, probes: Mapping[str, Probe] | None = None) -> Document:
-    """Read a runbook. With ``probes`` (the catalogue), probes, parameters, limits and facts are checked against it."""
+    """Read a runbook. With ``probes`` (the catalogue), probes, parameters, limits and facts are checked against it.
+
+    >>> document = parse("---\\ntitle: Slow pods\\nkind: reference\\n---\\n# Is it the kernel?\\n")
+    >>> document.ok, document.meta.title, document.parts[0].anchor
+    (True, 'Slow pods', 'h-is-it-the-kernel')
+    """
     problems = Problems()
     if len(text) >= MAX_BYTES or len(text.encode("utf-8", "replace")) >= MAX_BYTES:
         problems.error(Place(1, 1), "too-long", "this file is 2 MB or larger: split it, or keep long output out of the runbook")
         return Document(text, problems=problems.in_order())
     lines = [line.removesuffix("\r") for line in text.split("\n")]
-    meta, _ = read_meta(lines, problems)
-    body = max(split_front_matter(lines), 0)
-    found = scan(lines, body)
-    for broken in found.broken:
-        _report(broken, problems)
-    steps, _ = _checks(found, lines, body, problems)
-    remedies = tuple(Remedy(fence.text, fence.line) for fence in found.fences if fence.lang == "remedy")
-    return Document(text, meta, steps, (), remedies, problems.in_order())
+    meta, meta_node = read_meta(lines, problems)
+    first = max(split_front_matter(lines), 0)
+    draft = Draft(lines, first, meta, meta_node, scan(lines, first), problems)
+    _read_checks(draft)
+    lint_text(draft)
+    lint_checks(draft, probes)
+    parts = _render(draft) if _fit_to_render(draft) else ()
+    steps = tuple(check for check, _, _ in draft.checks)
+    return Document(text, meta, steps, parts, draft.remedies, problems.in_order())
 
 
-def _report(broken: Broken, problems: Problems) -> None:
-    ticks = (re.match(r"`+|~+", broken.header) or [""])[0]
-    lang = "remedy" if "remedy" in broken.header else "check"
-    say = _BROKEN_SAYS[broken.why].format(ticks=ticks, lang=lang)
-    fixable = broken.why in ("fence-attributes", "short-fence")
-    suggest = f"{ticks[0] * max(len(ticks), 3)}{lang}" if fixable else ""
-    problems.error(Place(broken.line, broken.column), broken.why, say, suggest, len(broken.header) if fixable else 0)
-
-
-def _checks(found: Scan, lines: list[str], first: int, problems: Problems) -> tuple[tuple[Check, ...], dict[str, Node]]:
-    headings = _headings(lines, first, found.fences)
-    steps: dict[str, Check] = {}
-    nodes: dict[str, Node] = {}
-    for fence in found.fences:
-        if fence.lang != "check":
-            continue
+def _read_checks(draft: Draft) -> None:
+    headings = draft.headings()
+    taken: dict[str, int] = {}
+    for fence in draft.check_fences:
         title = next((title for line, title in reversed(headings) if line < fence.line), "")
-        check, node = read_check(fence, title, problems)
+        check, node = read_check(fence, title, draft.problems)
         if check is None or node is None:
             continue
-        if check.id in steps:
-            say = f"the id {check.id} is taken by the check on line {steps[check.id].line}: choose another"
-            problems.error(node.entries["id"][1].place, "duplicate-id", say)
+        if check.id in taken:
+            say = f"the id {check.id} is taken by the check on line {taken[check.id]}: choose another"
+            draft.problems.error(node.entries["id"][1].place, "duplicate-id", say)
             continue
-        steps[check.id], nodes[check.id] = check, node
-    return tuple(steps.values()), nodes
+        taken[check.id] = check.line
+        draft.checks.append((check, node, fence))
 
 
-def _headings(lines: list[str], first: int, fences: tuple[Fence, ...]) -> list[tuple[int, str]]:
-    inside = {number for fence in fences for number in range(fence.line, fence.end + 1)}
-    found = []
-    for number, line in enumerate(lines[first:], first + 1):
-        match = _HEADING.fullmatch(line) if number not in inside else None
-        if match and match[2]:
-            found.append((number, re.sub(r"[*_`]+", "", match[2])))
-    return found
+def _fit_to_render(draft: Draft) -> bool:
+    """Lines that no person wrote can keep a Markdown renderer busy for minutes; they are refused with their number."""
+    for number, line in enumerate(draft.lines, 1):
+        if len(line) > _LINE_MAX:
+            draft.problems.error(Place(number, 1), "too-long", f"break this line: it is longer than {_LINE_MAX} characters")
+            return False
+        if line[: _QUOTES_MAX * 4].count(">") > _QUOTES_MAX and not line.lstrip("> \t"):
+            draft.problems.error(Place(number, 1), "too-deep", f"quote at most {_QUOTES_MAX} levels deep")
+            return False
+    return True
+
+
+def _render(draft: Draft) -> tuple[Part, ...]:
+    fences = draft.check_fences
+    by_line = {check.line: check.id for check, _, _ in draft.checks}
+    ids = {number: by_line[fence.line] for number, fence in enumerate(fences) if fence.line in by_line}
+    try:
+        rendered = render("\n".join(draft.lines[draft.first :]), ids)
+    except RecursionError:
+        draft.problems.error(
+            Place(draft.first + 1, 1), "too-deep", "this text is nested too deeply to be shown: use fewer levels"
+        )
+        return ()
+    lint_rendered(draft, rendered)
+    return _with_lines(rendered.parts, draft)
+
+
+def _with_lines(parts: tuple[Part, ...], draft: Draft) -> tuple[Part, ...]:
+    """Each part with the line of its heading, or of its check when it has none."""
+    headings = draft.headings()
+    lines = {check.id: check.line for check, _, _ in draft.checks}
+    placed: list[Part] = []
+    for part in parts:
+        line = lines.get(part.check_id or "", 0)
+        if part.heading:
+            while headings and headings[0][1] != part.heading:
+                headings.pop(0)
+            line = headings.pop(0)[0] if headings else line
+        placed.append(replace(part, line=line))
+    return tuple(placed)

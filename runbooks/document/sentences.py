@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runbooks.document.expressions import lookup
+from runbooks.document.evaluation import lookup
 
 NOT_KNOWN = "(not known)"
 _NAME = re.compile(r"\{([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+){0,3})\}")
