@@ -1,0 +1,170 @@
+"""The card of one check: its verdict over the hosts, and the finding, facts and evidence of one host among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from checks.catalog import catalog
+from checks.probes.base import Probe
+from runbooks.document.model import Check
+from runbooks.models import ResultSection
+from runbooks.presenters import hints
+from runbooks.presenters.database import Cell, Detail, HostRow
+from runbooks.presenters.evidence import SectionView, brief, deciding_lines
+from runbooks.presenters.facts import NO_FACTS, FactTable, fact_table, threshold_note
+from runbooks.presenters.over_hosts import (
+    SEVERITY,
+    Bar,
+    Choice,
+    Pick,
+    bars,
+    chosen,
+    deciding_finding,
+    in_order,
+    meta,
+    picks,
+    shown_over_hosts,
+    tally_say,
+    took,
+)
+from runbooks.presenters.shown import LABELS, UNREACHED, Shown, label, of_verdict
+from runbooks.presenters.words import visible
+
+
+@dataclass(frozen=True)
+class OtherFinding:
+    """A further finding of the same result."""
+
+    shown: Shown
+    label: str
+    say: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """A host nobody got into, why, and what to do."""
+
+    host: HostRow
+    finding: str
+    hint: hints.Hint | None
+    decide_key: bool
+
+
+@dataclass(frozen=True)
+class CardView:
+    """Everything a card shows."""
+
+    check: str
+    number: int
+    title: str
+    probe: str
+    shown: Shown
+    label: str
+    meta: str
+    took: str
+    finding: str = ""
+    host: HostRow | None = None
+    step: int | None = None
+    of_several: bool = False
+    closed: int = 0
+    total: int = 0
+    bars: tuple[Bar, ...] = ()
+    bars_say: str = ""
+    picks: tuple[Pick, ...] = ()
+    facts: FactTable = NO_FACTS
+    others: tuple[OtherFinding, ...] = ()
+    sections: tuple[SectionView, ...] = ()
+    command: str = ""
+    deciding: int = 0
+    hint: hints.Hint | None = None
+    unreached: tuple[Unreached, ...] = ()
+    unreached_more: int = 0
+
+    @property
+    def open(self) -> bool:
+        """True while a host has still to answer."""
+        return self.closed < self.total
+
+
+def card(
+    check: Check,
+    position: int,
+    cells: Sequence[Cell],
+    details: Mapping[int, Detail],
+    sections: Mapping[int, Sequence[ResultSection]],
+    hosts: Mapping[int, HostRow],
+    choice: Choice,
+) -> CardView:
+    """The card of a check. ``details`` holds at least the host to be shown; picks without a detail show no value."""
+    ordered = in_order(cells, details, hosts)
+    cell = chosen(ordered, choice)
+    word = shown_over_hosts(cells)
+    closed = sum(one.closed for one in cells)
+    base: dict[str, Any] = {
+        "check": check.id,
+        "number": position,
+        "title": check.title,
+        "probe": check.probe,
+        "shown": word,
+        "label": label(word, cell.reason if cell else ""),
+        "meta": meta(word, cells, hosts),
+        "took": took(cells),
+        "closed": closed,
+        "total": len(cells),
+        "of_several": len(cells) > 1,
+        "unreached": _unreached(ordered, hosts),
+        "unreached_more": max(0, sum(one.reason in UNREACHED for one in cells) - _UNREACHED_FIRST),
+    }
+    if len(cells) > 1 and closed:
+        base |= {"bars": bars(cells), "bars_say": tally_say(cells), "picks": picks(ordered, details, hosts, cell, choice)}
+    if cell is not None and cell.closed:
+        base |= _body(cell, details.get(cell.step, Detail()), sections.get(cell.step, ()), hosts)
+    return CardView(**base)
+
+
+def _body(cell: Cell, detail: Detail, sections: Sequence[ResultSection], hosts: Mapping[int, HostRow]) -> dict[str, Any]:
+    probe: Probe | None = catalog().get(cell.probe)
+    lines = deciding_lines(detail.findings)
+    commands = {section.name: section.command for section in sections}
+    finding = deciding_finding(cell, {cell.step: detail})
+    hint = hints.remedy(visible(str((finding or {}).get("remedy") or "")))
+    if cell.shown == Shown.UNKNOWN:
+        hint = hints.settle(cell.reason) or hint
+    return {
+        "finding": visible(cell.finding),
+        "host": hosts[cell.host],
+        "step": cell.step,
+        "facts": fact_table(probe, detail),
+        "others": _others(cell, detail),
+        "sections": brief(lines, commands),
+        "command": "; ".join(visible(section.command or section.name) for section in sections),
+        "deciding": sum(len(section) for section in lines.values()),
+        "hint": hint,
+    }
+
+
+def _others(cell: Cell, detail: Detail) -> tuple[OtherFinding, ...]:
+    rest = [one for one in detail.findings if one.get("say") != cell.finding]
+    rest.sort(key=lambda one: SEVERITY.index(of_verdict(str(one["verdict"]))))
+    made = []
+    for one in rest:
+        word = of_verdict(str(one["verdict"]))
+        note = threshold_note(one, str(one.get("unit") or ""))
+        made.append(OtherFinding(word, str(LABELS[word]), visible(str(one["say"])), note))
+    return tuple(made)
+
+
+_UNREACHED_FIRST = 3
+
+
+def _unreached(ordered: Sequence[Cell], hosts: Mapping[int, HostRow]) -> tuple[Unreached, ...]:
+    found = [cell for cell in ordered if cell.reason in UNREACHED][:_UNREACHED_FIRST]
+    return tuple(
+        Unreached(
+            hosts[cell.host], visible(cell.finding), hints.reach(cell.reason, cell.probe), hints.needs_key_decision(cell.reason)
+        )
+        for cell in found
+    )

@@ -1,0 +1,67 @@
+"""Who is missing, and since when: computed on reading, so that it shows even when nothing else runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from runbooks.choices import StepState
+from runbooks.presenters.database import RunRows
+from runbooks.presenters.shown import Shown
+from runbooks.presenters.words import ago, number
+
+SILENT_AFTER = timedelta(seconds=30)
+WORKERS = ("worker", "drain")
+REAPER = "reaper"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line over the results. ``kind`` names it for programs."""
+
+    kind: str
+    shown: Shown
+    say: str
+
+
+def notices(rows: RunRows, ticks: Mapping[str, datetime], *, broker_down: bool = False) -> tuple[Notice, ...]:
+    """What a reader of an open run must know about the machinery. A finished run has none."""
+    if rows.finished:
+        return ()
+    now = timezone.now()
+    made = []
+    waiting = sum(cell.state == StepState.QUEUED for cell in rows.all_cells())
+    worker = max((ticks[kind] for kind in WORKERS if kind in ticks), default=None)
+    if waiting and _silent(worker, now) and now - rows.run.created_at > timedelta(seconds=10):
+        made.append(Notice("no_worker", Shown.WARN, _no_worker(worker, waiting, now)))
+    reaper = ticks.get(REAPER)
+    if reaper is not None and _silent(reaper, now):
+        say = _("The reaper has not shown itself since %(at)s (%(ago)s). A check whose worker died may stay “running”.")
+        made.append(Notice("no_reaper", Shown.WARN, say % {"at": _at(reaper), "ago": ago(reaper, now)}))
+    if broker_down:
+        say = _("The message broker does not answer. Nothing is lost: results come from the database, a little slower.")
+        made.append(Notice("broker_down", Shown.WARN, say))
+    return tuple(made)
+
+
+def _silent(tick: datetime | None, now: datetime) -> bool:
+    return tick is None or now - tick > SILENT_AFTER
+
+
+def _no_worker(worker: datetime | None, waiting: int, now: datetime) -> str:
+    waits = ngettext("%(n)s check waits.", "%(n)s checks wait.", waiting) % {"n": number(waiting)}
+    keeps = _("The page keeps what it has and goes on by itself once a worker is back.")
+    if worker is None:
+        return f"{_('No worker has ever shown itself here.')} {waits} {keeps}"
+    since = _("No worker since %(at)s (%(ago)s).") % {"at": _at(worker), "ago": ago(worker, now)}
+    return f"{since} {waits} {keeps}"
+
+
+def _at(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "H:i:s")

@@ -1,0 +1,221 @@
+"""A run as plain data: the page, its fragments and the API read this and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from runbooks import verdicts
+from runbooks.choices import RunState
+from runbooks.document.model import Check, Part
+from runbooks.models import Run
+from runbooks.presenters.answer import answer_of
+from runbooks.presenters.card import CardView, card
+from runbooks.presenters.database import Cell, Detail, RunRows, read_details, read_run, read_sections, read_ticks
+from runbooks.presenters.grid import HOSTS_MAX, GridView, grid
+from runbooks.presenters.notices import Notice, notices
+from runbooks.presenters.over_hosts import PICKS_OF, WORST_HOST, Choice, chosen, in_order
+from runbooks.presenters.overview import CheckLink, OverviewView, link, overview, unreached_say
+from runbooks.presenters.shown import LABELS, UNREACHED, Shown, of_verdict, worst_seen
+from runbooks.presenters.words import clock, is_chinese, visible
+
+
+@dataclass(frozen=True)
+class PartView:
+    """A stretch of narrative and the card beside it."""
+
+    heading: str
+    level: int
+    anchor: str
+    html: str
+    lang: str
+    number: int | None = None
+    check: str = ""
+    card: CardView | None = None
+
+
+@dataclass(frozen=True)
+class StatusView:
+    """The header: verdict, counts, time, and what can be done with the run."""
+
+    shown: Shown
+    label: str
+    state: str
+    state_say: str
+    checks_done: int
+    checks: int
+    hosts_answered: int
+    hosts: int
+    collected: int
+    collectable: int
+    elapsed: str
+    started_at: datetime
+    ticking: bool
+    stoppable: bool
+    steps: tuple[CheckLink, ...]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything of a run that is shown. ``seq`` is the number of the last event that is in it."""
+
+    id: UUID
+    seq: int
+    finished: bool
+    title: str
+    title_lang: str
+    slug: str
+    revision: int
+    origin: str
+    started_by: str
+    created_at: datetime
+    finished_at: datetime | None
+    params: tuple[tuple[str, str], ...]
+    status: StatusView
+    overview: OverviewView
+    grid: GridView | None
+    parts: tuple[PartView, ...]
+    notices: tuple[Notice, ...]
+    unreached_say: str
+    unreached_hosts: int
+
+
+def present_run(
+    run_id: UUID, choice: Choice = WORST_HOST, *, only: Collection[str] | None = None, broker_down: bool = False
+) -> RunView:
+    """The run as it is now, in a fixed number of statements. ``only`` leaves out the cards of all other checks."""
+    rows = read_run(run_id)
+    titles = {check.id: (number, check.title or check.id) for number, check in enumerate(rows.document.steps, 1)}
+    cards = _cards(rows, choice, only)
+    ticks = {} if rows.finished else read_ticks()
+    run = rows.run
+    title = visible(run.revision.runbook.title)
+    return RunView(
+        id=run.pk,
+        seq=run.last_seq,
+        finished=rows.finished,
+        title=title,
+        title_lang="zh" if is_chinese(title) else "",
+        slug=run.revision.runbook.slug,
+        revision=run.revision.number,
+        origin=visible(run.origin),
+        started_by=visible(run.started_by.get_username()) if run.started_by else "",
+        created_at=run.created_at,
+        finished_at=run.finished_at,
+        params=tuple((visible(str(name)), visible(str(value))) for name, value in run.params.items() if value is not None),
+        status=_status(rows, titles),
+        overview=overview(rows, answer_of(rows), titles),
+        grid=grid(rows, titles),
+        parts=_parts(rows, cards, titles),
+        notices=notices(rows, ticks, broker_down=broker_down),
+        unreached_say=unreached_say(rows),
+        unreached_hosts=len({cell.host for cell in rows.all_cells() if cell.reason in UNREACHED}),
+    )
+
+
+def present_card(run_id: UUID, check_id: str, choice: Choice) -> CardView | None:
+    """The card of one check, or None when the run has no such check."""
+    return _cards(read_run(run_id), choice, {check_id}).get(check_id)
+
+
+def _cards(rows: RunRows, choice: Choice, only: Collection[str] | None) -> dict[str, CardView]:
+    wanted = [
+        (number, check)
+        for number, check in enumerate(rows.document.steps, 1)
+        if check.id in rows.cells and (only is None or check.id in only)
+    ]
+    if not wanted:
+        return {}
+    needed = [_with_detail(list(rows.cells[check.id].values()), choice) for _n, check in wanted]
+    details = read_details([cell.step for cells in needed for cell in cells])
+    shown_steps = [cell.step for _n, check in wanted if (cell := _shown_cell(rows, check, details, choice))]
+    sections = read_sections(shown_steps)
+    return {
+        check.id: card(check, number, list(rows.cells[check.id].values()), details, sections, rows.hosts, choice)
+        for number, check in wanted
+    }
+
+
+def _with_detail(cells: list[Cell], choice: Choice) -> list[Cell]:
+    """The cells whose bodies a card may need: all of a small run, of a large one only the hosts that can be named."""
+    closed = [cell for cell in cells if cell.closed]
+    if len(cells) <= HOSTS_MAX or choice.list_all:
+        return closed
+    named = [cell for cell in closed if cell.host == choice.host]
+    for word in Shown:
+        named += [cell for cell in closed if cell.shown == word][: PICKS_OF.get(word, 1)]
+    return named
+
+
+def _shown_cell(rows: RunRows, check: Check, details: Mapping[int, Detail], choice: Choice) -> Cell | None:
+    cells = list(rows.cells[check.id].values())
+    return chosen(in_order(cells, details, rows.hosts), choice)
+
+
+def _status(rows: RunRows, titles: Mapping[str, tuple[int, str]]) -> StatusView:
+    run = rows.run
+    cells = list(rows.all_cells())
+    by_host: dict[int, bool] = dict.fromkeys(rows.hosts, False)
+    for cell in cells:
+        by_host[cell.host] = by_host.get(cell.host, False) or (cell.closed and cell.reason not in UNREACHED)
+    collected, collectable = verdicts.collected(cell.verdict for cell in cells if cell.closed)
+    word = of_verdict(run.verdict) if rows.finished else _so_far(rows)
+    started = run.started_at or run.created_at
+    return StatusView(
+        shown=word,
+        label=str(LABELS[word]),
+        state=run.state,
+        state_say=_state_say(run),
+        checks_done=sum(all(cell.closed for cell in row.values()) for row in rows.cells.values()),
+        checks=len(rows.cells),
+        hosts_answered=sum(by_host.values()),
+        hosts=len(rows.hosts),
+        collected=collected,
+        collectable=collectable,
+        elapsed=clock((run.finished_at or timezone.now()) - started),
+        started_at=started,
+        ticking=not rows.finished,
+        stoppable=run.state in (RunState.QUEUED, RunState.RUNNING),
+        steps=tuple(link(check, row, titles) for check, row in rows.cells.items() if check in titles),
+    )
+
+
+def _so_far(rows: RunRows) -> Shown:
+    """While a run is open: the worst bad verdict seen over the confirming checks, else that it runs."""
+    confirming = {check.id for check in rows.document.steps if check.confirms}
+    counted = [cell for cell in rows.all_cells() if cell.closed and (cell.check in confirming or not confirming)]
+    worst = worst_seen(cell.shown for cell in counted)
+    if worst in (Shown.CRIT, Shown.WARN):
+        return worst
+    return Shown.QUEUED if rows.run.state == RunState.QUEUED else Shown.RUNNING
+
+
+def _state_say(run: Run) -> str:
+    return {
+        RunState.QUEUED: _("waiting for a worker"),
+        RunState.CANCELLING: _("stopping"),
+        RunState.CANCELLED: _("stopped before its end"),
+        RunState.EXPIRED: _("ended at its deadline"),
+    }.get(RunState(run.state), "")
+
+
+def _parts(rows: RunRows, cards: Mapping[str, CardView], titles: Mapping[str, tuple[int, str]]) -> tuple[PartView, ...]:
+    parts = [part_view(part, titles) for part in rows.document.parts]
+    placed = {part.check for part in parts}
+    bare = Part()
+    for check, (number, title) in titles.items():
+        if check not in placed:
+            parts.append(replace(part_view(bare, titles), heading=title, number=number, check=check))
+    return tuple(replace(part, card=cards.get(part.check)) for part in parts)
+
+
+def part_view(part: Part, titles: Mapping[str, tuple[int, str]]) -> PartView:
+    """A part of the narrative without its card."""
+    number = titles[part.check_id][0] if part.check_id and part.check_id in titles else None
+    lang = "zh" if is_chinese(part.heading + part.html_before) else ""
+    return PartView(part.heading, part.level, part.anchor, part.html_before, lang, number, part.check_id or "")
