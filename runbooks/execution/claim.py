@@ -1,0 +1,89 @@
+"""Taking steps, keeping them, giving them back: conditional updates whose returned rows are the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+
+from runbooks.choices import RunState, StepState
+from runbooks.execution.held import Held
+from runbooks.models import Attempt, Step
+from runbooks.rows import insert_rows, key, marks, moment, values_list
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A step that this process owns as long as nobody else raises its fence."""
+
+    step_id: int
+    host_id: int
+    check_id: str
+    wave: int
+    fence: int
+    attempt: int
+
+
+READY = """
+    state = 'queued' AND NOT EXISTS (
+        SELECT 1 FROM runbooks_step earlier
+        WHERE earlier.run_id = runbooks_step.run_id AND earlier.host_id = runbooks_step.host_id
+        AND earlier.wave < runbooks_step.wave AND earlier.state IN ('queued', 'running'))
+"""
+"""A step is ready when no open step of its host has a lower wave."""
+
+
+def claim(held: Held, host_ids: Collection[int], worker: str) -> list[Claim]:
+    """Take every ready step of those hosts. Empty when another process was first or the run takes no more."""
+    if held.run.state not in (RunState.QUEUED, RunState.RUNNING) or held.run.deadline_at <= held.now or not host_ids:
+        return []
+    lease = held.now + timedelta(seconds=settings.LEASE_S)
+    sql = f"""
+        UPDATE runbooks_step SET state = 'running', attempt = attempt + 1, fence = fence + 1,
+            lease_until = %s, started_at = %s, worker = %s
+        WHERE run_id = %s AND host_id IN ({marks(host_ids)}) AND {READY}
+        RETURNING id, host_id, check_id, wave, fence, attempt
+    """  # noqa: S608  placeholders and fixed text only
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [moment(lease), moment(held.now), worker, key(held.run.pk), *host_ids])
+        claims = [Claim(*row) for row in cursor.fetchall()]
+    if claims:
+        _note(held, claims, worker)
+    return claims
+
+
+def _note(held: Held, claims: list[Claim], worker: str) -> None:
+    now = moment(held.now)
+    rows = [(claim.step_id, claim.attempt, claim.fence, worker, now, "") for claim in claims]
+    insert_rows(Attempt, ("step_id", "number", "fence", "worker", "started_at", "outcome"), rows)
+    if held.run.state == RunState.QUEUED:
+        held.run_is(RunState.RUNNING, started_at=held.now)
+    for taken in claims:
+        held.step_is(StepState.RUNNING, taken.step_id)
+
+
+def renew(held: Held, claims: Iterable[Claim]) -> set[int]:
+    """Lengthen the leases. The steps that are still ours; any other was taken away and its work is worth nothing now."""
+    values, parameters = values_list([(claim.step_id, claim.fence) for claim in claims])
+    sql = f"""
+        UPDATE runbooks_step SET lease_until = %s FROM ({values}) AS mine
+        WHERE runbooks_step.id = mine.column1 AND runbooks_step.fence = mine.column2 AND runbooks_step.state = 'running'
+        RETURNING runbooks_step.id
+    """  # noqa: S608  placeholders and fixed text only
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [moment(held.now + timedelta(seconds=settings.LEASE_S)), *parameters])
+        return {step_id for (step_id,) in cursor.fetchall()}
+
+
+def give_back(held: Held, steps: Collection[Step]) -> None:
+    """Queue steps again whose owner let the lease run out. The fence stays: the next claim raises it."""
+    ids = [step.pk for step in steps]
+    Step.objects.filter(pk__in=ids, state=StepState.RUNNING).update(
+        state=StepState.QUEUED, lease_until=None, queued_at=held.now, published_at=None
+    )
+    Attempt.objects.filter(step__in=ids, outcome="").update(outcome="lease lost", ended_at=held.now)
+    for step_id in ids:
+        held.step_is(StepState.QUEUED, step_id)

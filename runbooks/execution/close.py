@@ -1,0 +1,90 @@
+"""Ending steps: the state, the single result row, the raw output and the event, in one transaction, whoever ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection
+
+from checks import catalog
+from checks.errors import CheckError
+from checks.results import ProbeResult, Reason, Verdict
+from runbooks.choices import StepState
+from runbooks.execution import store
+from runbooks.execution.held import Held
+from runbooks.execution.settle import settle
+from runbooks.models import Attempt
+from runbooks.rows import moment, values_list
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended. It counts only while the step still has that fence and is still in the state ``found``."""
+
+    step_id: int
+    fence: int
+    state: StepState
+    result: ProbeResult
+    found: StepState = StepState.RUNNING
+
+
+def without_evidence(probe_id: str, reason: Reason, say: str, verdict: Verdict = Verdict.UNKNOWN) -> ProbeResult:
+    """The result of a step that no probe has judged."""
+    try:
+        version = catalog.get(probe_id).version
+    except CheckError:
+        version = 0
+    return ProbeResult(probe=probe_id, version=version, verdict=verdict, reason=reason, finding=say)
+
+
+def close(held: Held, outcomes: Sequence[Outcome]) -> set[int]:
+    """End the steps; the ids of those that were still ours. The last one settles the run."""
+    if not outcomes:
+        return set()
+    ended = _end(held, outcomes)
+    accepted = [outcome for outcome in outcomes if outcome.step_id in ended]
+    if accepted:
+        _end_attempts(held, accepted)
+        store.results(held, [(outcome.step_id, outcome.fence, outcome.result) for outcome in accepted])
+        for outcome in accepted:
+            held.step_is(outcome.state, outcome.step_id)
+        settle(held)
+    for outcome in outcomes:
+        if outcome.step_id not in ended:
+            _keep_late(held, outcome)
+    return ended
+
+
+def _end(held: Held, outcomes: Sequence[Outcome]) -> set[int]:
+    values, parameters = values_list([(o.step_id, o.fence, str(o.found), str(o.state)) for o in outcomes])
+    sql = f"""
+        UPDATE runbooks_step SET state = ended.column4, finished_at = %s, lease_until = NULL FROM ({values}) AS ended
+        WHERE runbooks_step.id = ended.column1 AND runbooks_step.fence = ended.column2
+        AND runbooks_step.state = ended.column3 AND runbooks_step.state IN ('queued', 'running')
+        RETURNING runbooks_step.id
+    """  # noqa: S608  placeholders and fixed text only
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [moment(held.now), *parameters])
+        return {step_id for (step_id,) in cursor.fetchall()}
+
+
+def _end_attempts(held: Held, outcomes: Sequence[Outcome]) -> None:
+    running = [(o.step_id, o.fence, str(o.state)) for o in outcomes if o.found == StepState.RUNNING]
+    if not running:
+        return
+    values, parameters = values_list(running)
+    sql = f"""
+        UPDATE runbooks_attempt SET outcome = ended.column3, ended_at = %s FROM ({values}) AS ended
+        WHERE runbooks_attempt.step_id = ended.column1 AND runbooks_attempt.fence = ended.column2
+    """  # noqa: S608  placeholders and fixed text only
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [moment(held.now), *parameters])
+
+
+def _keep_late(held: Held, outcome: Outcome) -> None:
+    """Another owner ended this step. What came too late is kept as evidence beside the attempt; the verdict stays single."""
+    late = outcome.result.as_json() | {"state": str(outcome.state)}
+    Attempt.objects.filter(step=outcome.step_id, fence=outcome.fence, late=None).update(
+        outcome="late", ended_at=held.now, late=late
+    )

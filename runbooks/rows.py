@@ -1,0 +1,83 @@
+"""Many rows in one statement, the same text on PostgreSQL and SQLite.
+
+A run writes some sixty small rows per host, and building a model object for each costs more than storing it. Both databases
+call the columns of a bare VALUES list ``column1``, ``column2``…
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, models
+
+_PARAMETERS_AT_ONCE = 20000  # SQLite takes 32766
+
+
+def insert_rows(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], *, ignore_conflicts: bool = False
+) -> None:
+    """Insert the rows. Values are plain: ids, numbers, text, bytes, and what ``moment``, ``key`` and ``as_json`` give."""
+    quoted = ", ".join(connection.ops.quote_name(column) for column in columns)
+    head = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({quoted}) "
+    tail = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""
+    size = max(1, _PARAMETERS_AT_ONCE // len(columns))
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), size):
+            values, parameters = values_list(rows[start : start + size])
+            cursor.execute(head + values + tail, parameters)
+
+
+def values_list(rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """``VALUES (…), (…)`` and its parameters.
+
+    >>> values_list([(1, "a"), (2, "b")])
+    ('VALUES (%s, %s), (%s, %s)', [1, 'a', 2, 'b'])
+    """
+    row = "(" + ", ".join(["%s"] * len(rows[0])) + ")"
+    return "VALUES " + ", ".join([row] * len(rows)), [value for values in rows for value in values]
+
+
+def marks(values: Iterable[Any]) -> str:
+    """Placeholders for a list of values: ``%s, %s``."""
+    return ", ".join("%s" for _ in values)
+
+
+def moment(value: datetime) -> Any:
+    """A time in the database's own form."""
+    return connection.ops.adapt_datetimefield_value(value)
+
+
+def key(value: UUID) -> Any:
+    """A UUID in the database's own form."""
+    return value if connection.features.has_native_uuid_field else value.hex
+
+
+def as_json(value: Any) -> str:
+    """JSON that both databases take: no NUL, no lone surrogates, no NaN."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+        text.encode()
+    except ValueError:
+        return json.dumps(_clean(value), ensure_ascii=False, allow_nan=False, default=str)
+    return json.dumps(_clean(value), ensure_ascii=False, default=str) if "\\u0000" in text else text
+
+
+def clean_text(text: str) -> str:
+    """Text that both databases take."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {clean_text(str(name)): _clean(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
