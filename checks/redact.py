@@ -1,10 +1,202 @@
-"""Secrets out of output before anything is judged, kept or shown. Line numbers and line count never change."""
+"""Secrets out of output before anything is judged, kept or shown. Line numbers and line count never change.
+
+>>> redact_bytes(b"http_proxy=http://proxy:hunter2@192.0.2.1:3128\\npassword = correct horse\\n")
+b'http_proxy=http://[redacted]@192.0.2.1:3128\\npassword = [redacted]\\n'
+
+What counts as a secret follows the shapes that issuers publish (key prefixes, JWT, PEM, presigned URLs) and the names under which
+configuration files, environments and command lines keep one. Work is linear in the length of the text, also for one endless line.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
 from checks.results import Section
+
+MARK = b"[redacted]"
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Secrets known by their surroundings or their own form: group 1. It runs only when one of ``hints`` is in the text."""
+
+    hints: tuple[bytes, ...]
+    regex: re.Pattern[bytes]
+
+
+def _shape(hints: str, regex: str) -> Shape:
+    return Shape(tuple(hints.encode().split()), re.compile(regex.encode()))
+
+
+# Matched on the lower-cased text, which is faster than ignoring case.
+_SURROUNDED = (
+    _shape("://", r"""://([^\s/"'<>\\:@]{0,256}:[^\s/"'<>\\?]{1,512})@"""),  # URL userinfo with a password
+    _shape("://", r"""://([^\s/"'<>\\:@?#]{20,256})@"""),  # URL userinfo that is a token
+    _shape("@tcp( @unix(", r""":([^\s@/"':]{1,256})@(?:tcp|unix)\("""),  # Go's MySQL DSN
+    _shape(
+        "authorization",
+        r"""authorization(?:\\*["'])?[^\S\n]*[:=][^\S\n]*(?:\\*["'])?(?:(?:digest|aws4-hmac-sha256|ntlm)[^\S\n]+([^"'\n]+)"""
+        r"""|(?:(?:basic|bearer|token|negotiate|apikey)[^\S\n]+)([^\s"',\\]+)|([^\s"',\\]{16,}))""",
+    ),
+    _shape("bearer", r"""bearer[^\S\n]+([a-z0-9._~+/=-]{16,})"""),
+    _shape("cookie:", r"""cookie:[^\S\n]*([^\n"']+)"""),
+    _shape(
+        "?",
+        r"""[?&](?:amp;)?(?:x-(?:amz|goog|oss)-(?:signature|credential|security-token)|signature|(?:aws|oss)accesskeyid|sig|sign"""
+        r"""|googleaccessid|\w{0,20}_token|token|(?:api_?)?key|auth|code|passw(?:or)?d|pwd|(?:client_)?secret)=([^&\s"'<>\\\0]+)""",
+    ),
+    _shape("-data:", r"""(?:client-key|client-certificate|certificate-authority)-data:[^\S\n]*([^\s"']+)"""),  # kubeconfig
+    _shape('"auth"', r'''"auth"\s{0,8}:\s{0,8}"([^"\n]{4,})"'''),  # docker's config.json
+    _shape("</", r"""<(?:\w+:)?\w{0,40}(?:password|secret|token|api_?key)>([^<\n]+)</"""),
+    _shape(
+        "--",
+        r"""(?<![\w-])--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|psk|token|secret|(?:secret|access|api|private)-?key)[ \0]+"""
+        r"""["']?([^\s\0"'-][^\s\0"']*)""",
+    ),
+    _shape(" -u --user -user", r"""[ \0]-(?:u|-user|-proxy-user)[ =\0]["']?[^\s\0:"']{1,64}:(?!\d+\b)([^\s\0"']+)"""),
+    _shape("sshpass", r"""sshpass[ \0]+-p[ \0]*([^\s\0]+)"""),
+    _shape("mysql mariadb", r"""(?:mysql|mariadb)[^\n]{0,100}?[ \0]-p([^\s\0]+)"""),
+    _shape("redis-cli valkey-cli", r"""(?:redis|valkey)-cli[^\n]{0,100}?[ \0]-a[ \0]["']?([^\s\0"']+)"""),
+    _shape("requirepass masterauth wpa-p", r"""(?:requirepass|masterauth|wpa-psk|wpa-passphrase)[ \t]+([^\n]+)"""),
+    _shape("login", r"""login[ \t]+[^\s]{1,128}[ \t]+password[ \t]+([^\s]+)"""),  # netrc
+    _shape(" 0x", r"""(?:auth|auth-trunc|enc|aead)[ \t]+[a-z0-9()_-]{1,64}[ \t]+(0x[0-9a-f]{8,})"""),  # ip xfrm state
+)
+
+# Matched on the text as it is: the form itself says that this is a secret.
+_FORMED = (
+    _shape("eyJ", r"(?<![A-Za-z0-9_-])(eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,4})"),  # JWT
+    _shape("AKIA ASIA AROA AIDA ABIA ACCA", r"(?<![A-Za-z0-9])((?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16})(?![A-Za-z0-9])"),
+    _shape("LTAI AKID", r"(?<![A-Za-z0-9])((?:LTAI|AKID)[A-Za-z0-9]{12,36})(?![A-Za-z0-9])"),
+    _shape("ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?<![A-Za-z0-9])((?:gh[pousr]|github_pat)_[A-Za-z0-9_]{20,})"),
+    _shape("glpat- glrt- glsa_", r"(?<![A-Za-z0-9])(gl(?:pat-|rt-|sa_)[A-Za-z0-9_-]{16,})"),
+    _shape("xox xapp-", r"(?<![A-Za-z0-9])((?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,})"),
+    _shape("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/([A-Za-z0-9/_-]+)"),
+    _shape("AIza", r"(?<![A-Za-z0-9])(AIza[A-Za-z0-9_-]{35})"),
+    _shape("ya29.", r"(?<![A-Za-z0-9])(ya29\.[A-Za-z0-9_-]{16,})"),
+    _shape("sk_ rk_ sk-", r"(?<![A-Za-z0-9])((?:[sr]k_(?:live|test)_|sk-)[A-Za-z0-9_-]{16,})"),
+    _shape("npm_ pypi- dckr_pat_ dop_v1_", r"(?<![A-Za-z0-9])((?:npm_|pypi-|dckr_pat_|dop_v1_)[A-Za-z0-9_-]{20,})"),
+    _shape("hvs. hvb. hvr.", r"(?<![A-Za-z0-9])(hv[sbr]\.[A-Za-z0-9_-]{20,})"),
+    _shape("SG.", r"(?<![A-Za-z0-9])(SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,})"),
+    _shape("AGE-SECRET-KEY-", r"(AGE-SECRET-KEY-1[A-Z0-9]{20,})"),
+    _shape("$", r"(\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2id?)\$[./A-Za-z0-9$=,+]{13,})"),  # crypt(3)
+)
+
+# NAME = VALUE. A name of the first kind always holds a secret; one of the second is also a word of log sentences.
+_NAME = re.compile(
+    rb"(?:(passw(?:or)?d|passphrase|psk|[_-]pass|[_-]pwd|(?:private|preshared|pre-shared)[ _-]?key)"
+    rb"|(?:secret|token|(?:api|access|account|auth|signing|encryption|secret)[ _-]?key(?:[_-]?id)?|secret_key_base|credentials?))"
+    rb"(\\*[\"'])?(?:[^\S\n]*=>?|(:)(?!:|//))[^\S\n]*"
+)
+_NAME_HINTS = (b"pass", b"psk", b"pwd", b"key", b"secret", b"token", b"credential")
+_QUOTED = re.compile(rb"""\\+["']([^"'\\\n]*)|"((?:[^"\\\n]|\\.)*)|'([^'\n]*)""")
+_BARE = re.compile(rb"""(?:[^\s\0"'<>,;&{}\\]|[,;&](?![\w.-]{1,64}=|\s|\Z))+""")
+_LINE = re.compile(rb"[^\s{\[|>\\][^\n]*")
+_HARMLESS = re.compile(
+    rb"""["']?(?:true|false|yes|no|none|null|nil|0|on|off|enabled|disabled|required|optional|\(hidden\)|\*+|<[^>\n]*>|\$\{?\w+\}?"""
+    rb"""|\[redacted\]|/(?:etc|var|run|data|opt|usr|home|root|srv|secrets?|tmp|proc|sys|dev|mnt)/[^\s"',;]+)["']?[,;)]?\s*\Z"""
+)
+_WORD = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_.-")
+_BEFORE_NAME = re.compile(rb"""[^\S\n]*(?:[-<>{,][^\S\n]*|export[^\S\n]+|set[^\S\n]+|"|')*""")
 
 
 def redact(section: Section) -> Section:
-    """The section without secrets."""
-    return section
+    """The section without secrets in its output and its errors."""
+    stdout, stderr = redact_bytes(section.stdout), redact_bytes(section.stderr)
+    if stdout is section.stdout and stderr is section.stderr:
+        return section
+    return replace(section, stdout=stdout, stderr=stderr)
+
+
+def redact_bytes(data: bytes) -> bytes:
+    """``data`` with each secret replaced by ``[redacted]``; the same object when there is none."""
+    parts: list[bytes] = []
+    done = 0
+    for start, end in sorted(_spans(data)):
+        if end > done:
+            parts += [data[done : max(start, done)], MARK if start >= done else b""]
+            done = end
+    return b"".join([*parts, data[done:]]) if parts else data
+
+
+def _spans(data: bytes) -> Iterator[Span]:
+    lower = data.lower()
+    for text, shapes in ((lower, _SURROUNDED), (data, _FORMED)):
+        for shape in shapes:
+            if any(hint in text for hint in shape.hints):
+                for match in shape.regex.finditer(text):
+                    group = match.lastindex or 0
+                    if text[match.start(group) : match.end(group)] != MARK:
+                        yield match.span(group)
+    if any(hint in lower for hint in _NAME_HINTS):
+        yield from _named(lower)
+    if b"PRIVATE KEY" in data or b"Private-Lines" in data:
+        yield from _private_keys(data)
+
+
+def _named(lower: bytes) -> Iterator[Span]:
+    """The values of NAME=VALUE, NAME: VALUE and "NAME": "VALUE". A name inside a path (namespace/token:http) is not one."""
+    done = 0
+    for match in _NAME.finditer(lower):
+        start = match.start()
+        if start < done:
+            continue
+        while start and lower[start - 1] in _WORD and match.start() - start < 64:
+            start -= 1
+        before = lower[start - 1 : start]
+        if before in (b"/", b"~"):
+            continue
+        line = lower.rfind(b"\n", max(0, start - 64), start) + 1
+        first = (line > 0 or start <= 64) and _BEFORE_NAME.fullmatch(lower, line, start) is not None
+        span = _value(lower, match, before, first)
+        if span:
+            done = span[1]
+            if span[0] < span[1] and not _HARMLESS.match(lower, *span):
+                yield span
+
+
+def _value(lower: bytes, match: re.Match[bytes], before: bytes, first: bool) -> Span | None:
+    at = match.end()
+    if quoted := _QUOTED.match(lower, at):
+        return quoted.span(quoted.lastindex or 0)
+    if before in (b'"', b"'") and not match[2]:  # "NAME=VALUE WITH BLANKS"
+        end = re.compile(rb"[^\n" + before + rb"]*").match(lower, at)
+        return end.span() if end else None
+    if first and (line := _LINE.match(lower, at)):
+        return line.span()
+    bare = _BARE.match(lower, at)
+    if not bare:
+        return None
+    in_sentence = not match[1] and match[3] and not match[2]
+    if in_sentence and len(bare[0]) < 20 and not re.search(rb"\d", bare[0]):
+        return None
+    return bare.span()
+
+
+_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY|^Private-Lines:")
+_BASE64_LINE = re.compile(rb"[ \t>|\"']*([A-Za-z0-9+/=]+)[\"',\\nr]*[ \t\r]*\Z")
+_BASE64_TAIL = re.compile(rb"[^A-Za-z0-9+/=]([A-Za-z0-9+/=]{16,})[\"',]*[ \t\r]*\Z")
+_KEY_HEADER = re.compile(rb"[^:]{1,40}: [^\n]{1,80}\Z|\s*\Z")
+_ONE_LINE = re.compile(rb"PRIVATE KEY(?: BLOCK)?-----([^-\n]+)")
+
+
+def _private_keys(data: bytes) -> Iterator[Span]:
+    """The lines between the BEGIN and END of a private key, or that much of it as is there."""
+    inside = False
+    prefix = b""
+    at = 0
+    for line in data.split(b"\n"):
+        body = len(prefix) if line.startswith(prefix) else 0
+        if b"-----END" in line:
+            inside = False
+        if (begin := _KEY_BEGINS.search(line)) and b"-----END" not in line:
+            inside, prefix = True, line[: begin.start()]  # what grep or a log writes before each line
+        elif inside and (found := _BASE64_LINE.match(line, body) or _BASE64_TAIL.search(line)):
+            yield at + found.start(1), at + found.end(1)
+        elif inside and not _KEY_HEADER.match(line):
+            inside = False
+        for found in _ONE_LINE.finditer(line):
+            yield at + found.start(1), at + found.end(1)
+        at += len(line) + 1
