@@ -1,0 +1,125 @@
+"""Neighbours, from ``ip -j neigh``, the text of iproute2 and busybox, or /proc/net/arp.
+
+STALE, DELAY, PROBE, REACHABLE, PERMANENT and NOARP are healthy states. iproute2 6.1 with ``-s`` glues ``used 0/0/0probes 0``.
+
+>>> neighbours = parse_neighbours('''192.0.2.1 dev eth0 lladdr 02:00:00:00:00:01 used 0/0/0probes 0 STALE
+... 192.0.2.9 dev eth0  FAILED
+... fe80::1 dev eth0 lladdr 02:00:00:00:00:01 router REACHABLE
+... ''').entries
+>>> [(entry.ip, entry.state, entry.router) for entry in neighbours]
+[('192.0.2.1', 'STALE', False), ('192.0.2.9', 'FAILED', False), ('fe80::1', 'REACHABLE', True)]
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from checks.errors import ParseError
+from checks.parsers.ip_output import built, read_output
+from checks.parsers.ip_prefix import Address
+
+STATES = frozenset({"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "NOARP", "PERMANENT", "NONE", "COMPLETE"})
+UNANSWERED = frozenset({"INCOMPLETE", "FAILED"})
+_FLAGS = frozenset({"router", "proxy", "extern_learn", "offload", "managed", "ext_learn", "extern_valid"})
+_ARP_COMPLETE, _ARP_PERMANENT, _ARP_PROXY = 0x02, 0x04, 0x08
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One entry of the neighbour table. ``state`` COMPLETE is all that /proc/net/arp tells of an answered one."""
+
+    ip: str
+    dev: str = ""
+    lladdr: str = ""
+    state: str = "NONE"
+    router: bool = False
+    proxy: bool = False
+    line: int = 0
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.ip else 4
+
+    @property
+    def unanswered(self) -> bool:
+        """True when nobody has answered for this address."""
+        return self.state in UNANSWERED
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A dump of the neighbour table."""
+
+    tool: str
+    framed: bool
+    entries: tuple[Neighbour, ...]
+
+    def find(self, ip: str, dev: str = "") -> Neighbour | None:
+        """The entry of that address (on that device)."""
+        wanted = Address.parse(ip)
+        return next((e for e in self.entries if not e.proxy and dev in ("", e.dev) and Address.parse(e.ip) == wanted), None)
+
+
+def parse_neighbours(text: str) -> Neighbours:
+    """All entries. Raises ParseError when the text was cut or is not what ``ip neigh`` prints."""
+    output = read_output(text)
+    if output.tool == "json":
+        entries = [built(element.line, _from_json, element.data) for element in output.elements]
+    elif output.tool == "procfs":
+        entries = [built(number, _read_arp, line.split()) for number, line in output.file("/net/arp")[1:] if line.strip()]
+    else:
+        entries = [built(number, _read_line, line) for number, line in output.lines]
+    return Neighbours(output.tool, output.framed, tuple(entries))
+
+
+def _from_json(line: int, data: dict[str, Any]) -> Neighbour:
+    if "dst" not in data or not ({"state", "proxy"} & set(data)):
+        raise ParseError(f"line {line} is not a neighbour", line=line)
+    Address.parse(str(data["dst"]))
+    state = (data.get("state") or ["NONE"])[0]
+    if state not in STATES:
+        raise ParseError(f"line {line} names an unknown neighbour state {state!r}", line=line)
+    return Neighbour(
+        ip=str(data["dst"]),
+        dev=str(data.get("dev", "")),
+        lladdr=str(data.get("lladdr", "")).lower(),
+        state=state,
+        router="router" in data,
+        proxy="proxy" in data,
+        line=line,
+    )
+
+
+def _read_line(number: int, line: str) -> Neighbour:
+    words = re.sub(r"(\d)probes\b", r"\1 probes", line).split()
+    if words[0].startswith("?") or words[0] == "Address":
+        raise ParseError(f"line {number}: this is the output of arp; run ip neigh", line=number)
+    data: dict[str, Any] = {"dst": words[0], "state": []}
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("dev", "lladdr"):
+            data[word] = next(rest, "")
+        elif word in ("used", "probes", "ref", "proto", "protocol", "vlan", "vni", "nhid"):
+            next(rest, "")
+        elif word in STATES:
+            data["state"].append(word)
+        elif word in _FLAGS:
+            data[word] = None
+        else:
+            raise ParseError(f"line {number} is not a neighbour: {line[:80]!r}", line=number)
+    if not data["state"] and "proxy" not in data:
+        raise ParseError(f"line {number} names no neighbour state; it was cut or is not of ip neigh", line=number)
+    return _from_json(number, data)
+
+
+def _read_arp(number: int, words: list[str]) -> Neighbour:
+    if len(words) != 6:
+        raise ParseError(f"line {number} is not a row of /proc/net/arp", line=number)
+    flags = int(words[2], 16)
+    state = "PERMANENT" if flags & _ARP_PERMANENT else "COMPLETE" if flags & _ARP_COMPLETE else "INCOMPLETE"
+    proxy = bool(flags & _ARP_PROXY)
+    lladdr = "" if state == "INCOMPLETE" or proxy else words[3]
+    return Neighbour(words[0], words[5], lladdr, "NONE" if proxy else state, proxy=proxy, line=number)
