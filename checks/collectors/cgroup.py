@@ -68,14 +68,16 @@ CGROUPS = Collector(
     looks_like=r"\A#subsys_name\s+hierarchy\s+num_cgroups\s+enabled",
 )
 
+_MOUNT_OF_V1_MEMORY = r"""awk '$0 ~ / - cgroup / && $NF ~ /(^|,)memory(,|$)/ { print $5, $4; exit }' /proc/self/mountinfo"""
+
 # The count, the mount it was taken from, that mount's root, and the cgroup namespace: a container sees only its own subtree.
 MEMCG_DIRS = Collector(
     "memcg_dirs",
     "Visible memory cgroups (v1)",
-    r"""
-set -- $(awk '$0 ~ / - cgroup / && $NF ~ /(^|,)memory(,|$)/ { print $5, $4; exit }' /proc/self/mountinfo)
+    rf"""
+set -- $({_MOUNT_OF_V1_MEMORY})
 if [ -z "$1" ]; then echo 'no v1 memory hierarchy'; exit 0; fi
-count=$(find "$1" -xdev -type d | wc -l)
+count=$(find "$1" -xdev -type d 2>/dev/null | wc -l)
 printf '%d %s %s %s\n' "$count" "$1" "$2" "$(readlink /proc/self/ns/cgroup)"
 """,
     looks_like=r"\A\d+ /\S+ /|\Ano v1 memory hierarchy$",
@@ -88,7 +90,44 @@ CGSTAT = Collector(
     rf"""
 v2=$({_MOUNT_OF_V2})
 if [ -z "$v2" ]; then echo 'no cgroup2 mount'; exit 0; fi
+printf '== cgroup namespace\n%s\n\n' "$(readlink /proc/self/ns/cgroup)"
 files "$v2/cgroup.stat" "$v2/cgroup.controllers"
 """,
-    looks_like=r"^nr_descendants \d+\nnr_|^== \S+/cgroup\.stat$|\Ano cgroup2 mount$",
+    looks_like=r"\A== cgroup namespace$|^nr_descendants \d+\nnr_|^== \S+/cgroup\.stat$|\Ano cgroup2 mount$",
+)
+
+# Reading these files is the very load that stalls a bad host. So the host itself decides, before it reads: fewer than 10,000
+# dying memory cgroups, or kernel 5.8 or newer. That bound is for safety: no runbook moves it. A slow first read stops the second.
+TIMED = Collector(
+    "timed",
+    "How long memory.numa_stat and memory.stat take to read",
+    rf"""
+kernel=$(uname -r); major=${{kernel%%.*}}; minor=${{kernel#*.}}; minor=${{minor%%[!0-9]*}}
+set -- $({_MOUNT_OF_V1_MEMORY}); root=$1
+if [ -n "$root" ]; then
+  total=$(awk '$1 == "memory" {{ print $3 }}' /proc/cgroups)
+  visible=$(find "$root" -xdev -type d 2>/dev/null | wc -l)
+  dying=$((${{total:-999999}} - visible))
+else
+  root=$({_MOUNT_OF_V2})
+  dying=$(awk '$1 == "nr_dying_descendants" {{ print $2 }}' "$root/cgroup.stat")
+fi
+printf 'kernel %s\ndying %s\n' "$kernel" "$dying"
+safe=no
+case ${{dying#-}}${{major}}${{minor}} in *[!0-9]*) ;; *)
+  if [ "${{major:-0}}" -gt 5 ] || {{ [ "${{major:-0}}" -eq 5 ] && [ "${{minor:-0}}" -ge 8 ]; }}; then safe=yes
+  elif [ -n "$dying" ] && [ "$dying" -lt 10000 ]; then safe=yes; fi ;;
+esac
+for file in memory.numa_stat memory.stat; do
+  if [ "$safe" = no ]; then printf '%s withheld\n' "$file"; continue; fi
+  if [ ! -r "$root/$file" ]; then printf '%s absent\n' "$file"; continue; fi
+  read -r from _ </proc/uptime; cat "$root/$file" >/dev/null; read -r to _ </proc/uptime
+  printf '%s %s %s\n' "$file" "$from" "$to"
+  if [ $((${{to%.*}} - ${{from%.*}})) -gt 1 ]; then safe=no; fi
+done
+echo end
+""",
+    looks_like=r"^memory\.numa_stat (withheld|absent|\d+\.\d+ \d+\.\d+)$",
+    only_if="timed",
+    timeout_s=30,
 )
