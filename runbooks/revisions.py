@@ -13,7 +13,7 @@ from runbooks.document.parse import parse
 from runbooks.models import Revision, Runbook
 
 
-class NotPublishable(Exception):
+class LintError(Exception):
     """The text has errors; nothing was saved. ``problems`` has each with its line and column."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
@@ -29,11 +29,11 @@ def read(text: str) -> Document:
 def add_revision(slug: str, text: str, *, author: Any = None, comment: str = "", publish: bool = False) -> Revision:
     """Save the text as the runbook's next revision, in one transaction. The same text again is the same revision.
 
-    Raises NotPublishable when it has errors; then nothing is saved, published or not.
+    Raises LintError when it has errors; then nothing is saved, published or not.
     """
     document = read(text)
     if not document.ok:
-        raise NotPublishable(document.problems)
+        raise LintError(document.problems)
     with transaction.atomic():
         runbook, _ = Runbook.objects.select_for_update().get_or_create(slug=slug, defaults={"title": document.meta.title})
         newest = runbook.revisions.order_by("-number").first()
