@@ -46,3 +46,13 @@ class TransportError(CheckError):
     """The host could not be reached or the connection ended early; ``reason`` names which."""
 
     reason = Reason.HOST_UNREACHABLE
+
+
+class HostKeyChangedError(TransportError):
+    """The host showed a key that is not the pinned one. ``offered_key`` is that public key line, empty when it was not seen."""
+
+    reason = Reason.HOSTKEY_CHANGED
+
+    def __init__(self, say: str, offered_key: str = "") -> None:
+        super().__init__(say)
+        self.offered_key = offered_key

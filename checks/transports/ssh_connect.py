@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncssh
 
-from checks.errors import TransportError
+from checks.errors import HostKeyChangedError, TransportError
 from checks.results import Reason
 from checks.transports.ssh_settings import HOST_KEY_FAMILIES, LOGIN_S, account_options, acknowledge_at_once, options
 from checks.transports.ssh_target import Pins, SshTarget, fingerprint, read_pins
@@ -95,7 +95,7 @@ def failure(target: SshTarget, client: Client, pins: Pins, error: Exception) -> 
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         shown = fingerprint(client.refused_key) if client.refused_key else f"a host key that does not count ({error.reason})"
         told = f"{say} showed {shown} where {pins.say()} is pinned; no login was tried. Find out who changed it, then pin anew"
-        return TransportError(told, Reason.HOSTKEY_CHANGED)
+        return HostKeyChangedError(told, client.refused_key or "")
     if isinstance(error, asyncssh.PermissionDenied) or "authentication failures" in str(error):
         told = f"{say} did not accept our key (publickey); check the account and its authorized_keys"
         return TransportError(told, Reason.AUTH_FAILED)
