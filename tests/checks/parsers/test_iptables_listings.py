@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rows are as the tool prints them
 """Grepped rules, ``iptables -S`` and ``iptables -nvL``: read, never complete, each rule in the right table."""
 
 from __future__ import annotations

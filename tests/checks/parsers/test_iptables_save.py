@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - rules are as the tool prints them
 """The reader of iptables-save: quoting, counters, negation, what is missing."""
 
 from __future__ import annotations
