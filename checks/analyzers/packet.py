@@ -98,7 +98,11 @@ Lookup = Callable[[str, str, str, int], Hop | None]
 
 @dataclass(slots=True)
 class Node:
-    """What is known of the node beside its rules."""
+    """What is known of the node beside its rules.
+
+    ``own`` and ``elsewhere`` are addresses taken as the node's own, and as not its own, where ``local`` is not known.
+    ``bridges`` are the networks behind bridges, told by their masquerade rules.
+    """
 
     local: frozenset[str] | None = None
     route: Lookup | None = None
@@ -107,12 +111,15 @@ class Node:
     bridges: Mapping[str, str] = field(default_factory=dict)
     known_client: bool = False
     own: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
 
     def is_local(self, address: str) -> bool | None:
         """True when the node owns the address; None when its addresses are not known."""
         if is_loopback(address) or address in self.own:
             return True
-        return None if self.local is None else address in self.local
+        if self.local is None:
+            return False if address in self.elsewhere else None
+        return address in self.local
 
     def lookup(self, packet: Packet, *, iif: str = "") -> Hop | None:
         """The route of the packet, or None when the routes are not known."""
