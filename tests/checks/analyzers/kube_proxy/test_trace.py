@@ -61,6 +61,59 @@ def test_it_follows_a_pod_to_a_cluster_ip_with_hairpin(rules):
 
 
 def test_it_points_at_the_rules_it_took(rules):
+    found = rules()
+    lines = {rule.line: rule for rule in found.rules()}
+    for branch in ways(found, Packet("172.19.1.10", "10.96.23.5", 80, "tcp")):
+        for step in branch.path:
+            assert (lines[step.line].raw, lines[step.line].chain) == (step.text, step.chain)
+
+
+def test_it_masquerades_a_host_and_an_outsider(rules):
+    host = ways(rules(), Packet(NODE, "10.96.23.5", 80, "tcp", "host"))
+    outside = ways(rules(), Packet("192.168.105.132", NODE, 30080, "tcp", "external"))
+    for found in (host, outside):
+        assert {b.packet.snat for b in found} == {"MASQUERADE"}
+        assert {b.verdict for b in found} == {"ACCEPT"}
+        assert set(told(found)) == set(WEB)
+    assert [step.chain for step in outside[0].path][1:5] == [
+        "KUBE-SERVICES",
+        "KUBE-NODEPORTS",
+        "KUBE-EXT-I6F7J7E256H6PY43",
+        "KUBE-MARK-MASQ",
+    ]
+
+
+def test_it_times_out_from_loopback_without_route_localnet(rules):
+    packet = Packet("127.0.0.1", "127.0.0.1", 30080, "tcp", "host")
+    assert {b.verdict for b in ways(rules(), packet)} == {"timeout"}
+    allowed = Node(local=KNOWN.local, route=route, route_localnet=True)
+    assert {(b.verdict, b.packet.snat) for b in ways(rules(), packet, allowed)} == {("ACCEPT", "MASQUERADE")}
+    unknown = Node(local=KNOWN.local, route=route)
+    assert {b.verdict for b in ways(rules(), packet, unknown)} == {"unknown"}
+
+
+def test_it_lets_a_port_that_is_no_service_pass_untouched(rules):
+    (only,) = ways(rules(), Packet("172.19.1.10", "10.96.23.5", 81, "tcp"))
+    assert (only.verdict, only.packet.dst, only.packet.dnat, only.route.dev) == ("ACCEPT", "10.96.23.5", False, "eth0")
+
+
+def test_it_stops_a_host_without_a_route_before_any_rule(rules):
+    node = Node(local=KNOWN.local, route=lambda dst, src, iif, mark: Hop("none"))
+    (only,) = ways(rules(), Packet(NODE, "10.96.0.1", 443, "tcp", "host"), node)
+    assert (only.verdict, only.path) == ("unreachable", ())
+
+
+def test_it_ends_where_routing_ends(rules):
+    def holed(dst, src, iif, mark):
+        return Hop("blackhole", prefix="172.19.2.0/26") if dst.startswith("172.19.2.") else route(dst, src, iif, mark)
+
+    found = told(ways(rules(), Packet("172.19.1.10", "10.96.23.5", 80, "tcp"), Node(local=KNOWN.local, route=holed)))
+    assert {end[1] for end in found.values()} == {"ACCEPT", "DROP"}
+    assert found[WEB[1]][:2] == (0.3333, "DROP")
+
+
+def test_it_meets_the_reject_of_a_service_without_endpoints(rules):
+    nat = "-A KUBE-SERVICES -d 10.96.23.5/32 -p tcp"
     reject = '-A KUBE-SERVICES -d 10.96.23.5/32 -p tcp -m comment --comment "prod/web:http has no endpoints" -m tcp --dport 80 -j REJECT'
     invalid = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"
     found = rules((nat, "-A KUBE-SERVICES -d 10.96.99.9/32 -p tcp"), (invalid, f"{invalid}\n{reject}"))
