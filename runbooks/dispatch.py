@@ -60,6 +60,7 @@ class _Order:
     checks: Sequence[Check]
     idempotency: Idempotency | None = None
     repeats: Run | None = None
+    ring: bool = True
 
 
 def start_run(
@@ -70,15 +71,19 @@ def start_run(
     user: User | None,
     origin: str = "web",
     idempotency: tuple[str, str, str] | None = None,
+    ring: bool = True,
 ) -> Run:
     """Make a run and ring for it. The same idempotency key within a day gives the same run again.
+
+    Without ``ring`` the caller executes the run itself.
 
     Raises ParamError, NothingToRunError, IdempotencyConflictError. A broker that is down is no error: the run starts later.
     """
     document = document_of(revision.text)
     typed = read_all(document.meta.params, params)
     given = Idempotency(*idempotency) if idempotency else None
-    return _make(_Order(revision, sorted(hosts, key=lambda h: h.name), typed, user, origin, document.steps, given))
+    in_order = sorted(hosts, key=lambda host: host.name)
+    return _make(_Order(revision, in_order, typed, user, origin, document.steps, given, ring=ring))
 
 
 def rerun(run: Run, user: User | None, origin: str = "web") -> Run:
@@ -157,7 +162,8 @@ def _create(order: _Order) -> Run:
     run.hosts.set(order.hosts)
     _insert_steps(run, order, document_of(order.revision.text))
     run_started.send(sender=Run, run=run, user=order.user, origin=order.origin)
-    transaction.on_commit(partial(_ring, run.pk, [host.pk for host in order.hosts]))
+    if order.ring:
+        transaction.on_commit(partial(_ring, run.pk, [host.pk for host in order.hosts]))
     return run
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from checks.errors import TransportError
+from checks.errors import HostKeyChangedError, TransportError
 from checks.results import Reason
 from checks.transports.base import Transport
 from runbooks.choices import HostKeyState, TransportKind
@@ -70,9 +70,8 @@ def problem(host: Host) -> tuple[Reason, str] | None:
 
 def note_error(host_id: int, error: TransportError) -> None:
     """A changed host key blocks the host until a person has looked at it."""
-    if error.reason == Reason.HOSTKEY_CHANGED:
-        offered = str(getattr(error, "offered_key", "") or "")
-        Host.objects.filter(pk=host_id).update(host_key_state=HostKeyState.CHANGED, offered_key=offered)
+    if isinstance(error, HostKeyChangedError):
+        Host.objects.filter(pk=host_id).update(host_key_state=HostKeyState.CHANGED, offered_key=error.offered_key)
 
 
 def note_seen(host_ids: Collection[int], at: datetime) -> None:

@@ -62,8 +62,8 @@ def as_json(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
         text.encode()
     except ValueError:
-        return json.dumps(_clean(value), ensure_ascii=False, allow_nan=False, default=str)
-    return json.dumps(_clean(value), ensure_ascii=False, default=str) if "\\u0000" in text else text
+        return json.dumps(cleaned(value), ensure_ascii=False, allow_nan=False, default=str)
+    return json.dumps(cleaned(value), ensure_ascii=False, default=str) if "\\u0000" in text else text
 
 
 def clean_text(text: str) -> str:
@@ -71,13 +71,14 @@ def clean_text(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _clean(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """Plain data that both databases take as JSON."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return str(value)
     if isinstance(value, Mapping):
-        return {clean_text(str(name)): _clean(item) for name, item in value.items()}
+        return {clean_text(str(name)): cleaned(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
+        return [cleaned(item) for item in value]
     return value

@@ -10,12 +10,16 @@ from typing import Any
 from uuid import UUID
 
 from celery import current_app, shared_task
+from celery.signals import worker_ready
 from django.conf import settings
+from django.db import DatabaseError, connection
 
 from runbooks.execution import execute
+from runbooks.ticks import tick
 
 log = logging.getLogger(__name__)
 
+_TICK_S = 10
 _RING_LIMITS = {"socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0, "interval_start": 0}
 
 
@@ -23,6 +27,21 @@ _RING_LIMITS = {"socket_connect_timeout": 2, "socket_timeout": 2, "max_retries":
 def execute_hosts(*, run_id: str, host_ids: list[int], **_: Any) -> None:
     """Do what can be done now for those hosts of a run."""
     execute(UUID(run_id), host_ids)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _show_life(sender: Any, **_: Any) -> None:
+    """The parent process shows itself while its children work or wait; its connection closes, so that no child inherits it."""
+
+    def show() -> None:
+        try:
+            tick("worker")
+            connection.close()
+        except DatabaseError as error:
+            log.warning("the database did not take the sign of life: %s", error)
+
+    show()
+    sender.timer.call_repeatedly(_TICK_S, show)
 
 
 def shards(host_ids: Iterable[int]) -> list[list[int]]:
@@ -39,10 +58,10 @@ def ring(messages: Collection[tuple[UUID, list[int]]]) -> bool:
     if not messages:
         return True
     try:
-        with current_app.connection(transport_options=_RING_LIMITS) as connection:
+        with current_app.connection(transport_options=_RING_LIMITS) as broker:
             for run_id, host_ids in messages:
                 arguments = {"run_id": str(run_id), "host_ids": host_ids}
-                execute_hosts.apply_async(kwargs=arguments, connection=connection, retry=False)
+                execute_hosts.apply_async(kwargs=arguments, connection=broker, retry=False)
     except Exception as error:
         log.warning("the broker did not take a message; the run waits for the sweeper or drain: %s", error)
         return False

@@ -15,7 +15,7 @@ from runbooks.execution import store
 from runbooks.execution.held import Held
 from runbooks.execution.settle import settle
 from runbooks.models import Attempt
-from runbooks.rows import moment, values_list
+from runbooks.rows import cleaned, moment, values_list
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _end_attempts(held: Held, outcomes: Sequence[Outcome]) -> None:
 
 def _keep_late(held: Held, outcome: Outcome) -> None:
     """Another owner ended this step. What came too late is kept as evidence beside the attempt; the verdict stays single."""
-    late = outcome.result.as_json() | {"state": str(outcome.state)}
-    Attempt.objects.filter(step=outcome.step_id, fence=outcome.fence, late=None).update(
+    late = cleaned(outcome.result.as_json()) | {"state": str(outcome.state)}
+    Attempt.objects.filter(step=outcome.step_id, fence=outcome.fence, late__isnull=True).update(
         outcome="late", ended_at=held.now, late=late
     )

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +30,6 @@ class Held:
 
     run: Run
     now: datetime
-    expiring: bool = False
     changed: set[str] = field(default_factory=set)
     events: list[tuple[str, int | None]] = field(default_factory=list)
 
@@ -55,7 +53,8 @@ class Held:
             run_id, now = key(self.run.pk), moment(self.now)
             rows = [(run_id, first + i, kind, step_id, now) for i, (kind, step_id) in enumerate(self.events)]
             insert_rows(RunEvent, _EVENT, rows)
-            transaction.on_commit(partial(live.publish, self.run.pk, self.run.last_seq), robust=True)
+            newest = self.run.last_seq
+            transaction.on_commit(lambda: live.publish(self.run.pk, newest), robust=True)
         if self.changed:
             Run.objects.filter(pk=self.run.pk).update(**{name: getattr(self.run, name) for name in self.changed})
         self.events, self.changed = [], set()

@@ -7,8 +7,6 @@ the thread looks is recorded in one transaction, so a busy run writes in large b
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
@@ -34,9 +32,11 @@ from runbooks.execution.rights import refusal
 from runbooks.execution.steady import steady
 from runbooks.models import Run
 from runbooks.parsed import document_of
+from runbooks.ticks import process_name, show_life
 
 log = logging.getLogger(__name__)
 
+TIME_OVER = "the run's time was over before it had answered"
 GRACE_S = 20
 """What connecting, logging in and closing may add to the time limits of a host's commands."""
 
@@ -143,7 +143,8 @@ class Shard:
 
     def _left_over(self, message: Gone) -> list[Outcome]:
         """The steps of a host that has nothing more to say and did not say everything."""
-        reason, say = self.stopping or message.why or (Reason.CONN_LOST, "the host gave no answer")
+        over = (Reason.EXPIRED, TIME_OVER) if time.monotonic() >= self.deadline else None
+        reason, say = self.stopping or over or message.why or (Reason.CONN_LOST, "the host gave no answer")
         left = [taken for taken in self.mine.values() if taken.host_id == message.host_id]
         return [self._without(taken, reason, say) for taken in left]
 
@@ -166,6 +167,7 @@ class Shard:
             with hold(self.run.pk) as held:
                 return (renew(held, self.mine.values()), held.run.state) if held and self.mine else (set(), "")
 
+        show_life(self.worker)
         kept, state = steady(keep)
         self.mine = {step_id: taken for step_id, taken in self.mine.items() if step_id in kept}
         refused = refusal(self.run)
@@ -174,7 +176,7 @@ class Shard:
         elif refused:
             self._stop(Reason.CANCELLED, f"stopped before it had answered: {refused[1]}")
         elif time.monotonic() >= self.deadline:
-            self._stop(Reason.EXPIRED, "the run's time was over before it had answered")
+            self._stop(Reason.EXPIRED, TIME_OVER)
         at_work = {taken.host_id for taken in self.mine.values()}
         for host_id in set(self.flying) - at_work:
             self.flying[host_id].cancel()
@@ -219,4 +221,4 @@ def execute(run_id: UUID, host_ids: Collection[int], worker: str = "") -> int:
     run = Run.objects.select_related("revision").filter(pk=run_id, state__in=RUN_OPEN).first()
     if run is None:
         return 0
-    return Shard(run, worker or f"{socket.gethostname()}:{os.getpid()}").work(host_ids)
+    return Shard(run, worker or process_name("worker")).work(host_ids)

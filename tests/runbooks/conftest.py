@@ -26,7 +26,7 @@ TOY = """---
 title: Toy
 kind: incident
 params:
-  - {name: word, type: text, default: hello}
+  word: {type: text, default: hello}
 ---
 
 ## Diagnosis

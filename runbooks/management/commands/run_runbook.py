@@ -41,6 +41,7 @@ class Command(BaseCommand):
                 params=params,
                 user=None,
                 origin=UNATTENDED,
+                ring=False,
             )
         except CheckError as error:
             raise CommandError(error.say, returncode=USAGE) from None

@@ -1,0 +1,38 @@
+"""``manage.py reaper``: ends what nobody else will and rings again for what waits. Needs the database only; run one or more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from runbooks.reaper import reap
+from runbooks.rounds import every
+from runbooks.sweeper import sweep
+from runbooks.ticks import forget_old_ticks, tick
+
+ROUND_S = 5
+
+
+class Command(BaseCommand):
+    """Reap and sweep every five seconds."""
+
+    help = "End steps whose worker went away and runs whose time is over; ring again for steps that wait."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One round or many."""
+        parser.add_argument("--once", action="store_true", help="one round, then end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Rounds until told to stop."""
+        if options["once"]:
+            _round()
+        else:
+            every(ROUND_S, _round)
+
+
+def _round() -> None:
+    tick("reaper")
+    reap()
+    sweep()
+    forget_old_ticks()
