@@ -1,0 +1,164 @@
+"""Files and pastes given for one probe, without a host: which of its sections they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from checks import capture
+from checks.collectors.base import Collector
+from checks.errors import CheckError
+from checks.params import Param
+from checks.pasted import Block, clean, decode, encode, split
+from checks.probes.base import Probe
+from checks.recognise import assign, file_of, file_patterns, reads, shows_files, wrap
+from checks.redact import redact
+from checks.results import Section
+
+
+@dataclass(frozen=True)
+class Given:
+    """One file as it was given: under the name of a section or none, with its own name and its bytes."""
+
+    section: str
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The sections found, the parameters that a capture brought with it, and what a person should know about the rest."""
+
+    sections: tuple[Section, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def gather(probe: Probe, inputs: Sequence[Given]) -> Gathered:
+    """The probe's sections, redacted. Raises CheckError for a section it does not have or a text that could be two things."""
+    named = _named(probe, [given for given in inputs if given.section])
+    found: dict[str, Section] = {}
+    params: dict[str, Any] = {}
+    notes: list[str] = []
+    loose: list[Given] = []
+    for given in inputs:
+        if not given.section and capture.holds_capture(text := decode(given.data)):
+            wanted = _wanted(probe, capture.read(text))
+            found |= {section.name: section for section in wanted.sections}
+            params |= wanted.params
+        elif not given.section:
+            loose.append(given)
+    blocks = [block for given in loose for block in _blocks(probe, given)]
+    found |= {section.name: section for section in assign(probe, blocks)}
+    if loose and not found:
+        alone = _only_required(probe) if len(loose) == 1 else None
+        if alone:
+            found[alone.name] = Section(alone.name, encode(clean(decode(loose[0].data))), command=alone.title)
+        else:
+            names = ", ".join(probe.section_names())
+            notes.append(
+                f"nothing in {loose[0].name} looks like a section of {probe.id}; name it: -i SECTION=FILE, one of {names}"
+            )
+    found |= named
+    order = probe.section_names()
+    sections = sorted((section for section in found.values() if section.name in order), key=lambda one: order.index(one.name))
+    return Gathered(tuple(map(redact, sections)), params, tuple(notes))
+
+
+def offline_params(probe: Probe) -> tuple[Param, ...]:
+    """The probe's parameters where no command runs: a path that only says what to read is not required."""
+    arguments = {name for collector in probe.collectors for name in collector.args}
+    return tuple(
+        replace(param, required=param.required and not (param.type == "path" and param.name in arguments))
+        for param in probe.params
+    )
+
+
+def _wanted(probe: Probe, found: capture.Capture) -> capture.Wanted:
+    for wanted in found.wanted:
+        if wanted.probe == probe.id:
+            return wanted
+    raise CheckError(f"that capture was not made for {probe.id}; it holds {', '.join(wanted.probe for wanted in found.wanted)}")
+
+
+def _blocks(probe: Probe, given: Given) -> list[Block]:
+    """The outputs in a text. One without prompts is kept as it is, so that its line numbers are those of the file."""
+    text = clean(decode(given.data))
+    blocks = split(text)
+    if len(blocks) != 1 or blocks[0].command or blocks[0].path:
+        return blocks
+    path = next((path for collector in probe.collectors if (path := _file_of(collector, given.name))), "")
+    return [replace(blocks[0], text=text, first=1, path=path)]
+
+
+def _file_of(collector: Collector, name: str) -> str:
+    bare = PurePosixPath(name).name
+    return file_of(collector, name) or file_of(collector, bare) or file_of(collector, PurePosixPath(bare).stem)
+
+
+def _only_required(probe: Probe) -> Collector | None:
+    required = [collector for collector in probe.collectors if not collector.optional and not collector.only_if]
+    return required[0] if len(required) == 1 and not required[0].sampled else None
+
+
+def _named(probe: Probe, inputs: Sequence[Given]) -> dict[str, Section]:
+    """The sections given by name. A sampled one may be named without its sample: the first file is _a, the second _b."""
+    files: dict[str, list[Given]] = {}
+    collectors = {name: collector for collector in probe.collectors for name in _names(collector)}
+    for given in inputs:
+        collector = collectors.get(given.section)
+        if collector is None:
+            raise CheckError(f"{probe.id} has no section {given.section}; its sections are {', '.join(probe.section_names())}")
+        name = given.section
+        if collector.sampled and name == collector.name:
+            name = f"{name}_b" if f"{name}_a" in files else f"{name}_a"
+        files.setdefault(name, []).append(given)
+    return {name: _section(name, collectors[name], given) for name, given in files.items()}
+
+
+def _names(collector: Collector) -> tuple[str, ...]:
+    return (collector.name, f"{collector.name}_a", f"{collector.name}_b") if collector.sampled else (collector.name,)
+
+
+def _section(name: str, collector: Collector, inputs: Sequence[Given]) -> Section:
+    texts = [(given.name, _one_output(collector, clean(decode(given.data)))) for given in inputs]
+    if shows_files(collector):
+        text = _as_files(collector, texts)
+    elif len(texts) == 1:
+        text = texts[0][1]
+    else:
+        raise CheckError(f"{name} was given {len(texts)} times, and it is one output: keep one")
+    return Section(name, encode(text), command=collector.title)
+
+
+def _one_output(collector: Collector, text: str) -> str:
+    """The text, or, when it was pasted with prompts, the one output in it that this collector reads."""
+    blocks = split(text)
+    if not any(block.command or block.path or block.host for block in blocks):
+        return text
+    mine = [block for block in blocks if reads(collector, block)] or blocks
+    return mine[0].text if len(mine) == 1 else text
+
+
+def _as_files(collector: Collector, texts: Sequence[tuple[str, str]]) -> str:
+    """Raw files under the ``== PATH`` lines that the collector would print; a text that has them, or needs none, as it is."""
+    if len(texts) == 1:
+        name, text = texts[0]
+        headed = re.match(r"\s*(?:==|!!) \S", text)
+        if headed or not text.strip() or reads(collector, Block(text, 1, 1)):
+            return text
+    files = []
+    for name, text in texts:
+        patterns = [pattern for pattern in file_patterns(collector) if "*" not in pattern]
+        path = _file_of(collector, name) or (patterns[0] if len(file_patterns(collector)) == len(patterns) == 1 else "")
+        if not path and len(texts) == 1:
+            return text
+        if not path:
+            raise CheckError(
+                f"{name} is not named as one of the files of {collector.name}: {', '.join(file_patterns(collector))}"
+            )
+        files.append((path, text))
+    return wrap(files)

@@ -1,0 +1,183 @@
+r"""What people paste or save: bytes of any encoding into text, and one text into the outputs that it holds.
+
+>>> blocks = split('''[root@node-1 ~]# uname -r
+... 4.19.90-24.4.v2101.ky10.x86_64
+... [root@node-1 ~]# cat /proc/uptime
+... 1000.00 7000.00
+... ''')
+>>> [(block.host, block.command, block.path) for block in blocks]
+[('node-1', 'uname -r', ''), ('node-1', 'cat /proc/uptime', '/proc/uptime')]
+>>> blocks[1].text, blocks[1].first, blocks[1].last
+('1000.00 7000.00\n', 4, 4)
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass, replace
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,4096}(?:\x07|\x1b\\)|[PX^_][^\x1b\n]{0,4096}\x1b\\|[ -/]{0,4}[0-Z\\^-~])"
+)
+_OVERSTRUCK = re.compile(r"[^\n\x08]\x08")
+
+
+def decode(data: bytes) -> str:
+    """Text from UTF-8, UTF-16 (PowerShell) or UTF-32. Bytes that are no text survive ``encode``.
+
+    >>> decode("Größe\\r\\n".encode("utf-16")), encode(decode(b"\\xff"))
+    ('Größe\\r\\n', b'\\xff')
+    """
+    for bom, encoding in _BOMS:
+        if data.startswith(bom):
+            return data[len(bom) :].decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
+    encoding = _without_bom(data)
+    return data.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
+
+
+def clean(text: str) -> str:
+    """What terminals, editors and chats added is gone: CR before LF, colours, overstrikes, hard blanks.
+
+    >>> clean("\\x1b[31mred\\x1b[0m\\r\\n")
+    'red\\n'
+    """
+    if "\r" in text:
+        text = re.sub(r"\r+\n", "\n", text)
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)
+    if "\x08" in text:
+        text = _OVERSTRUCK.sub("", text)
+    return text.replace("\u00a0", " ")
+
+
+def encode(text: str) -> bytes:
+    """The bytes of a decoded text."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _without_bom(data: bytes) -> str:
+    """UTF-16 without its mark: nearly every second byte of ASCII text is NUL."""
+    sample = data[:4096]
+    if len(sample) >= 8 and len(data) % 2 == 0:
+        for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+            half, other = sample[start::2], sample[1 - start :: 2]
+            if half.count(0) > 0.8 * len(half) and other.count(0) < 0.1 * len(other):
+                return encoding
+    return "utf-8"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One output inside a paste: its text from line ``first`` to line ``last``, and what the line above it tells.
+
+    ``path`` is the file it shows, when the prompt's command or a header names exactly one.
+    """
+
+    text: str
+    first: int
+    last: int
+    command: str = ""
+    path: str = ""
+    host: str = ""
+
+
+_TOOLS = (
+    "arp|awk|brctl|bridge|cat|conntrack|crictl|curl|df|dmesg|docker|ebtables|egrep|etcdctl|ethtool|find|free|getconf|grep|head|hostname|ifconfig"
+    "|ip|ip6tables|ip6tables-save|ipset|iptables|iptables-legacy-save|iptables-nft-save|iptables-save|ipvsadm|journalctl|kubectl|ls|lsmod|lsof"
+    "|mount|netstat|nft|nginx|nsenter|nstat|pg_lsclusters|pidstat|ping|ps|psql|pvs|readelf|readlink|redis-cli|route|rpm|ss|stat|sysctl|systemctl"
+    "|tail|tc|timeout|top|traceroute|uname|uptime|vmstat|zcat|zgrep"
+)
+# "# ip route" as the first line, or after a prompt, is a prompt itself; "# ip forwarding must be on" is a comment.
+_COMMAND = re.compile(
+    rf"(?:sudo(?:\s+-\S+)*\s+)?(?:/\S*/)?(?:{_TOOLS})"
+    r"(?:\s*$|\s+(?:-|/|\||[\w.]+[.=/]|(?:-\S+\s+)*(?:a|addr|address|l|link|n|neigh|neighbour|r|ro|route|rule|ru|get|list|status|show|version)\b)[^!?]*$)"
+)
+_PROMPTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\[(?P<user>[\w.-]+)@(?P<host>[\w.-]+)[^\]\n]{0,200}\] ?[#$%](?: (?P<command>.*))?$",
+        r"(?:\([^)\n]{1,40}\) )?(?P<user>[\w.-]+)@(?P<host>[\w.-]+)[: ][^\s#$%>]{1,200} ?[#$%>](?: (?P<command>.*))?$",
+        r"(?P<host>[\w.-]+):[~/][^\s#$%>]{0,200} ?[#$>](?: (?P<command>.*))?$",
+        r"(?:sh|bash|ash|zsh)-[\d.]+[#$](?: (?P<command>.*))?$",
+        r"(?:~|/[\w./-]{0,200}) [#$](?: (?P<command>.*))?$",
+        r"\$ (?P<command>\S.*)$",
+    )
+)
+_FILE_HEADER = re.compile(r"==> (?P<path>\S+) <==$")
+_TITLE = re.compile(r"(?P<left>[=#*+-]{1,40}) ?(?P<command>[^=#*\s].{0,300}?)(?P<right> ?[=#*-]{2,40})?$")
+_ANSIBLE = re.compile(r"(?P<host>[\w.-]+) \| (?:SUCCESS|CHANGED|FAILED)[^\n]{0,40}>>$")
+_SHOWS_ONE_FILE = re.compile(r"(?:sudo\s+)?(?:cat|head|tail|zcat|less|more)(?:\s+-\S+)*\s+(/[^\s;|&<>*?]+)\s*$")
+_SOS = re.compile(r"(?:^|/)sos_commands/\w+/([^/]+)$")
+
+
+@dataclass(frozen=True)
+class _Head:
+    command: str = ""
+    path: str = ""
+    host: str = ""
+    titles: bool = False  # headers such as "# ip route" follow each other; a session with real prompts has none
+
+
+def _head(line: str, begun: bool) -> _Head | None:
+    """What a prompt or a header line says; None for a line of output. ``begun``: here a header may stand in its short form."""
+    if len(line) > 2000:
+        return None
+    for prompt in _PROMPTS:
+        if match := prompt.match(line):
+            found = match.groupdict()
+            return _said((found.get("command") or "").strip(), found.get("host") or "")
+    if match := _FILE_HEADER.match(line):
+        return _file(match["path"])
+    if match := _ANSIBLE.match(line):
+        return _Head(host=match["host"])
+    match = _TITLE.match(line)
+    if match and match["left"] != "==" and _COMMAND.match(match["command"]):  # "== ip route" is how our collectors head a part
+        sure = begun or (len(match["left"]) > 2 and match["right"])
+        return replace(_said(match["command"], ""), titles=True) if sure else None
+    return None
+
+
+def _said(command: str, host: str) -> _Head:
+    shown = _SHOWS_ONE_FILE.match(command)
+    return _Head(command, shown[1] if shown else "", host)
+
+
+def _file(path: str) -> _Head:
+    """A file shown under its name. sos names a command's output after the command."""
+    sos = _SOS.search(path)
+    return _Head(command=sos[1].replace("_", " ")) if sos else _Head(path=path)
+
+
+def split(text: str) -> list[Block]:
+    """The outputs in ``text``, without the prompts and headers above them. A text without any is one block."""
+    lines = text.split("\n")
+    blocks: list[Block] = []
+    head, start, begun = _Head(), 0, True
+
+    def close(end: int) -> None:
+        first = next((number for number in range(start, end) if lines[number].strip()), end)
+        if first < end:
+            whole = end < len(lines)  # the last block of a text has the end that the text has
+            last = end if whole or lines[-1] else end - 1
+            blocks.append(Block("\n".join(lines[first:end]) + "\n" * whole, first + 1, last, head.command, head.path, head.host))
+
+    for number, line in enumerate(lines):
+        found = _head(line, begun)
+        if found:
+            close(number)
+            head, start, begun = found, number + 1, True
+        elif line == "== end" and number + 1 < len(lines):  # what follows is another output
+            close(number + 1)
+            head, start, begun = _Head(host=head.host), number + 1, True
+        else:
+            begun = head.titles or (begun and not line.strip())
+    close(len(lines))
+    return blocks
