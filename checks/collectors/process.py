@@ -1,0 +1,34 @@
+"""Collectors for one process, found by its pid or by its name, read from /proc: no ps, no pgrep, no tools of the image."""
+
+from __future__ import annotations
+
+from checks.collectors.base import Collector
+
+# Sets $pid from $1 (a pid) or $2 (a name), and $pids to all that bear the name. Of several the oldest is meant: a daemon is older
+# than its children. The kernel keeps 15 bytes of a name.
+FIND_PROCESS = r"""
+pid= pids= first=
+if [ -n "$1" ]; then if [ -d "/proc/$1" ]; then pid=$1 pids=$1; fi
+elif [ -n "$2" ]; then
+  want=$(printf '%.15s' "$2")
+  for dir in /proc/[0-9]*; do
+    { IFS= read -r comm <"$dir/comm"; } 2>/dev/null || continue
+    [ "$comm" = "$want" ] || continue
+    stat=$(cat "$dir/stat" 2>/dev/null) || continue
+    pids="$pids ${dir#/proc/}"
+    set -- ${stat##*) }; shift 19
+    if [ -z "$first" ] || [ "$1" -lt "$first" ]; then first=$1 pid=${dir#/proc/}; fi
+  done
+fi
+printf '== pids\n%s\n\n' "${pids# }"
+printf '== proc mount\n'; grep -m 1 ' - proc ' /proc/self/mountinfo; printf '\n'
+"""
+
+PROCESS = Collector(
+    "process",
+    "The process: state, times, signals, cgroups",
+    FIND_PROCESS + 'if [ -n "$pid" ]; then files "/proc/$pid/stat" "/proc/$pid/status" "/proc/$pid/cgroup"; else files; fi',
+    args=("pid", "process"),
+    sampled=True,
+    looks_like=r"\A== pids$|\AName:\t\S.*\n(Umask:\t\d+\n)?State:\t",
+)
