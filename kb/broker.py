@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
-import redis
 from django.core.management.base import CommandError
 
 SERVERS = ("valkey-server", "redis-server")
@@ -44,20 +42,3 @@ def argv(server: Path, socket: Path, data: Path) -> list[str]:
         "loglevel": "warning",
     }
     return [str(server)] + [word for name, value in options.items() for word in (f"--{name}", value)]
-
-
-def answers(socket: Path) -> bool:
-    """True when the server on that socket answers a ping."""
-    try:
-        with redis.Redis(unix_socket_path=str(socket), socket_timeout=1, socket_connect_timeout=1) as client:
-            return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-def set_aside(data: Path) -> Path:
-    """Move a broker's data that it cannot read out of the way. Nothing is lost: the database is the truth."""
-    aside = data.with_name(f"{data.name}.unreadable-{int(time.time())}")
-    data.rename(aside)
-    data.mkdir(mode=0o700)
-    return aside

@@ -30,3 +30,8 @@ class TokenMiddleware:
             request.user = token.user if token else AnonymousUser()
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # no cookie counts here
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., HttpResponse], *_: object) -> None:
+        """The API answers 401 itself; it does not send a program to the login page."""
+        if request.path.startswith(API):
+            view.login_required = False  # type: ignore[attr-defined]  # what LoginRequiredMiddleware looks at

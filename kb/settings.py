@@ -71,7 +71,7 @@ LOGOUT_REDIRECT_URL = "login"
 ROOT_URLCONF = "kb.urls"
 ASGI_APPLICATION = "kb.asgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # only the web process loads the admin (kb.urls)
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -80,7 +80,6 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
-    "ninja",
     "runbooks",
     "kb",
 ]

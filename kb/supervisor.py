@@ -1,19 +1,28 @@
 """A small supervisor: starts children in order, restarts one that dies, stops them in the right order and leaves none behind.
 
 Each child leads its own process group and asks the kernel for a SIGTERM when the supervisor dies, so that even kill -9 of the
-supervisor leaves no process.
+supervisor leaves no process. Standard library only: ``manage.py up`` prepares everything and then becomes this small program,
+which reads its plan (JSON) from an inherited file descriptor: ``supervisor.py FD``.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
+import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -126,3 +135,79 @@ class Supervisor:
         self.stopping = True
         for child in reversed(self.children):
             child.stop()
+
+
+def answers_http(url: str) -> bool:
+    """True when the address answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  our own address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def answers_ping(path: str) -> bool:
+    """True when the broker on that unix socket answers a ping."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(path)
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+_READY: dict[str, Callable[[str], bool]] = {"http": answers_http, "ping": answers_ping}
+
+
+def _child(plan: dict[str, Any]) -> Child:
+    child = Child(plan["name"], plan["argv"], grace_s=plan.get("grace_s", 5))
+    for kind, place in plan.get("ready", {}).items():
+        child.ready = partial(_READY[kind], place)
+    return child
+
+
+def _start_all(supervisor: Supervisor, plans: Sequence[dict[str, Any]]) -> str:
+    """Start every child; the last words of the one that did not start, or nothing."""
+    for child, plan in zip(supervisor.children, plans, strict=True):
+        supervisor.say(f"Starting the {child.name}")
+        started = supervisor.start(child)
+        if not started and "data" in plan and not supervisor.stopping:
+            child.stop()
+            aside = f"{plan['data']}.unreadable-{int(time.time())}"
+            Path(plan["data"]).rename(aside)
+            Path(plan["data"]).mkdir(mode=0o700)
+            supervisor.say(f"The {child.name} could not read its data; it was moved to {aside}. No run is lost by that")
+            started = supervisor.start(child)
+        if supervisor.stopping:
+            return ""
+        if not started:
+            words = supervisor.log_of(child).read_text(errors="replace").splitlines()[-8:]
+            return f"The {child.name} did not start. Its last words:\n" + "\n".join(words)
+    return ""
+
+
+def main(descriptor: int) -> int:
+    """Carry out a plan: ``{children, log_dir, runtime_dir, ready_say, started}``. Returns the exit status."""
+    with os.fdopen(descriptor) as file:
+        plan = json.load(file)
+    say = partial(print, flush=True)
+    supervisor = Supervisor([_child(one) for one in plan["children"]], Path(plan["log_dir"]), dict(os.environ), say)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: setattr(supervisor, "stopping", True))
+    failure = _start_all(supervisor, plan["children"])
+    if failure:
+        sys.stderr.write(failure + "\n")
+    elif not supervisor.stopping:
+        say(plan["ready_say"].format(seconds=time.time() - plan["started"]))
+        supervisor.watch()
+    say("Stopping")
+    supervisor.stop()
+    shutil.rmtree(plan["runtime_dir"], ignore_errors=True)
+    say("Stopped; no process is left")
+    return 1 if failure else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

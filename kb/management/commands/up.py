@@ -7,14 +7,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-import shutil
-import signal
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,8 +20,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from kb import broker, first_start
-from kb.supervisor import Child, Supervisor
+from kb import broker, first_start, supervisor
 
 
 class Command(BaseCommand):
@@ -40,27 +36,25 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 4), help="Celery worker processes")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prepare, start, watch, stop."""
-        started = time.monotonic()
+        """Prepare, then become the supervisor."""
+        started = time.time()
         bind, port = options["bind"], options["port"]
         lock = self._lock_data()
         _need_free_port(bind, port)
         self._prepare()
+        url = f"http://{_host(bind)}:{port}"
+        welcome = first_start.welcome(url)
+        connection.close()
+        ready = f"\nSidenote is ready at {url}  ({{seconds:.1f}} s)\n{welcome}{chr(10) if welcome else ''}Ctrl-C stops it.\n"
+        plan = {
+            "children": _children(bind, port, options["workers"]),
+            "log_dir": str(_log_dir()),
+            "runtime_dir": str(settings.RUNTIME_DIR),
+            "ready_say": ready,
+            "started": started,
+        }
         os.environ["SIDENOTE_ALLOWED_HOSTS"] = ",".join({*settings.ALLOWED_HOSTS, bind} - {"0.0.0.0", "::"})  # noqa: S104
-        supervisor = Supervisor(_children(bind, port, options["workers"]), _log_dir(), dict(os.environ), self._say)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: setattr(supervisor, "stopping", True))
-        try:
-            self._start(supervisor)
-            if not supervisor.stopping:
-                self._greet(f"http://{_host(bind)}:{port}", time.monotonic() - started)
-                supervisor.watch()
-        finally:
-            self._say("Stopping")
-            supervisor.stop()
-            shutil.rmtree(settings.RUNTIME_DIR, ignore_errors=True)
-            lock.close()
-            self._say("Stopped; no process is left")
+        _become_supervisor(plan, lock)
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
@@ -103,27 +97,16 @@ class Command(BaseCommand):
         first_start.ensure_this_machine()
         connection.close()
 
-    def _start(self, supervisor: Supervisor) -> None:
-        for child in supervisor.children:
-            if supervisor.stopping:
-                return
-            self._say(f"Starting the {child.name}")
-            if supervisor.start(child):
-                continue
-            if child.name == "broker" and not supervisor.stopping:
-                aside = broker.set_aside(settings.DATA_DIR / "broker")
-                self._say(f"The broker could not read its data; it was moved to {aside}. No run is lost, the database holds them")
-                if supervisor.start(child):
-                    continue
-            if not supervisor.stopping:
-                raise CommandError(f"the {child.name} did not start. Its last words:\n{_tail(supervisor.log_of(child))}")
 
-    def _greet(self, url: str, seconds: float) -> None:
-        self._say(f"\nSidenote is ready at {url}  ({seconds:.1f} s)")
-        if welcome := first_start.welcome(url):
-            self._say(welcome)
-        self._say("Ctrl-C stops it.\n")
-        connection.close()
+def _become_supervisor(plan: dict[str, Any], lock: IO[str]) -> None:
+    """Replace this process by the small supervisor. The plan holds a password, so it goes through memory, not through argv."""
+    descriptor = os.memfd_create("sidenote-plan", 0)
+    os.write(descriptor, json.dumps(plan).encode())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.set_inheritable(lock.fileno(), True)  # noqa: FBT003  its only form
+    os.chdir(settings.BASE_DIR)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, supervisor.__file__, str(descriptor)])  # noqa: S606  our own program
 
 
 def _log_dir() -> Path:
@@ -146,39 +129,22 @@ def _need_free_port(bind: str, port: int) -> None:
             ) from None
 
 
-def _children(bind: str, port: int, workers: int) -> list[Child]:
+def _children(bind: str, port: int, workers: int) -> list[dict[str, Any]]:
     """The processes in the order of their start."""
     python = sys.executable
     data = Path(settings.DATA_DIR) / "broker"
     data.mkdir(mode=0o700, exist_ok=True)
-    children: list[Child] = []
-    if not settings.BROKER_URL:
-        server = broker.argv(broker.binary(), settings.BROKER_SOCKET, data)
-        children.append(Child("broker", server, ready=lambda: broker.answers(settings.BROKER_SOCKET)))
     web = [python, "-m", "uvicorn", "kb.asgi:application", "--host", bind, "--port", str(port), "--no-access-log"]
     web += ["--timeout-graceful-shutdown", "2", "--log-level", "warning"]
-    url = f"http://{_host(bind)}:{port}/healthz"
     pool = ["--pool", "prefork", "--concurrency", str(workers), "--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker = [python, "-m", "celery", "-A", "kb", "worker", "-Q", "probe", "-l", "WARNING", "-n", "embedded@%h", *pool]
-    return [
-        *children,
-        Child("web", web, ready=lambda: _responds(url), grace_s=4),
-        Child("worker", worker, grace_s=8),
-        Child("reaper", [python, "manage.py", "reaper"]),
-        Child("drain", [python, "manage.py", "drain"]),
+    children: list[dict[str, Any]] = [
+        {"name": "web server", "argv": web, "ready": {"http": f"http://{_host(bind)}:{port}/healthz"}, "grace_s": 4},
+        {"name": "worker", "argv": worker, "grace_s": 8},
+        {"name": "reaper", "argv": [python, "manage.py", "reaper", "--drain"]},
     ]
-
-
-def _responds(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  our own address
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _tail(log: Path, lines: int = 8) -> str:
-    try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return "(it said nothing)"
+    if not settings.BROKER_URL:
+        socket_path = str(settings.BROKER_SOCKET)
+        server = broker.argv(broker.binary(), settings.BROKER_SOCKET, data)
+        children.insert(0, {"name": "broker", "argv": server, "ready": {"ping": socket_path}, "data": str(data)})
+    return children

@@ -25,11 +25,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Rounds until told to stop."""
         if options["once"]:
-            _round()
+            drain_round()
         else:
-            every(ROUND_S, _round)
+            every(ROUND_S, drain_round)
 
 
-def _round() -> None:
+def drain_round() -> None:
+    """Show that it lives, and do what has waited too long."""
     tick("drain")
     drain()

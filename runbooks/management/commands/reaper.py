@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from runbooks.management.commands import drain
 from runbooks.reaper import reap
 from runbooks.rounds import every
 from runbooks.sweeper import sweep
@@ -22,13 +23,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """One round or many."""
         parser.add_argument("--once", action="store_true", help="one round, then end")
+        parser.add_argument("--drain", action="store_true", help="do the work of drain as well, in the same process")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Rounds until told to stop."""
         if options["once"]:
             _round()
         else:
-            every(ROUND_S, _round)
+            every(ROUND_S, _round, *([(drain.ROUND_S, drain.drain_round)] if options["drain"] else []))
 
 
 def _round() -> None:
