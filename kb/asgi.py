@@ -1,11 +1,36 @@
-"""The web server's entry."""
+"""The web server's entry: pages by Django, live events beside it, static files for a site without a proxy."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb.settings")
+_pages = get_asgi_application()  # loads the apps, so it comes before everything that imports models
 
-application = get_asgi_application()
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
+
+from kb import live  # noqa: E402
+
+_site = ASGIStaticFilesHandler(_pages)
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """One request."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith(live.PATH):
+        await live.application(scope, receive, send)
+    else:
+        await _site(scope, receive, send)
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    """Nothing to prepare; answering keeps the server from guessing."""
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return

@@ -16,7 +16,7 @@ from runbooks.document.model import Check, Part
 from runbooks.models import Run
 from runbooks.presenters.answer import answer_of
 from runbooks.presenters.card import CardView, card
-from runbooks.presenters.database import Cell, Detail, RunRows, read_details, read_run, read_sections, read_ticks
+from runbooks.presenters.database import Cell, Detail, HostRow, RunRows, read_details, read_run, read_sections, read_ticks
 from runbooks.presenters.grid import HOSTS_MAX, GridView, grid
 from runbooks.presenters.notices import Notice, notices
 from runbooks.presenters.over_hosts import PICKS_OF, WORST_HOST, Choice, chosen, in_order
@@ -79,6 +79,7 @@ class RunView:
     status: StatusView
     overview: OverviewView
     grid: GridView | None
+    hosts: tuple[HostRow, ...]
     parts: tuple[PartView, ...]
     notices: tuple[Notice, ...]
     unreached_say: str
@@ -111,6 +112,7 @@ def present_run(
         status=_status(rows, titles),
         overview=overview(rows, answer_of(rows), titles),
         grid=grid(rows, titles),
+        hosts=tuple(rows.hosts.values()),
         parts=_parts(rows, cards, titles),
         notices=notices(rows, ticks, broker_down=broker_down),
         unreached_say=unreached_say(rows),

@@ -1,0 +1,70 @@
+"""Pages of the site itself: login, health, and what is said when something broke."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView
+from django.db import InterfaceError, OperationalError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_GET
+
+RETRY_AFTER_S = 5
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Login(LoginView):
+    """Name and password; who is logged in already goes on."""
+
+    redirect_authenticated_user = True
+
+
+def locked(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+    """Too many wrong passwords for one name from one address."""
+    return HttpResponse(render_to_string("registration/locked.html", request=request), status=429)
+
+
+@login_not_required
+@require_GET
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+@require_GET
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Whether the database answers (503 when not) and whether the broker does (only said: nothing is lost without it)."""
+    found = {"database": _database_answers(), "broker": _broker_answers()}
+    said = {name: "ok" if answers else "no answer" for name, answers in found.items()}
+    return JsonResponse(said, status=200 if found["database"] else 503)
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (OperationalError, InterfaceError):
+        return False
+    return True
+
+
+def _broker_answers() -> bool:
+    try:
+        with redis.Redis.from_url(settings.LIVE_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for an unforeseen error; a database that does not answer is 503, so that a client comes again."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
+    return HttpResponse(render_to_string("500.html"), status=500)
