@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Header, Query, Router
+from ninja import Header, Query, Router, Status
 from ninja.errors import HttpError
 
 from runbooks import dispatch
@@ -47,7 +47,7 @@ def start_run(
         idempotency=_idempotency(request, idempotency_key),
     )
     response["Location"] = request.build_absolute_uri(reverse("api-1:read_run", args=[run.pk]))
-    return 202, run_detail(run.pk, _page(request, run.pk))
+    return Status(202, run_detail(run.pk, _page(request, run.pk)))
 
 
 def _hosts(payload: schemas.RunIn) -> list[Host]:
@@ -118,7 +118,7 @@ def cancel_run(request: HttpRequest, run_id: UUID) -> Any:
     if run is None:
         raise Http404(f"there is no run {run_id}")
     dispatch.cancel(run, request.user)  # type: ignore[arg-type]
-    return 202, run_detail(run_id, _page(request, run_id))
+    return Status(202, run_detail(run_id, _page(request, run_id)))
 
 
 def _page(request: HttpRequest, run_id: UUID) -> str:
