@@ -22,6 +22,8 @@ from checks.transports.script import Limiter
 from checks.transports.ssh_connect import DroppedError, connect
 from checks.transports.ssh_target import SshTarget
 
+CLOSE_S = 2
+
 
 @dataclass(frozen=True)
 class PoolLimits:
@@ -95,6 +97,7 @@ class ConnectionPool:
         self._connecting = asyncio.Semaphore(self.limits.connecting)
         self._refusals = Refusals(self.limits.refused_logins, self.limits.refused_s)
         self._changed = asyncio.Event()
+        self._closing: set[asyncio.Future[Any]] = set()
 
     def __len__(self) -> int:
         """How many connections are open or being opened."""
@@ -121,11 +124,10 @@ class ConnectionPool:
         """Close all connections, whoever uses them."""
         entries = list(self._entries.values())
         self._entries.clear()
-        connections = [entry.connection for entry in entries if entry.connection]
         for entry in entries:
             self._close(entry)
-        if connections:
-            await asyncio.wait([asyncio.ensure_future(connection.wait_closed()) for connection in connections], timeout=2)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSE_S)
 
     async def _acquire(self, target: SshTarget) -> tuple[_Entry, bool]:
         loop = asyncio.get_running_loop()
@@ -212,6 +214,9 @@ class ConnectionPool:
             entry.opening.cancel()
         if entry.connection:
             entry.connection.close()
+            closing = asyncio.ensure_future(entry.connection.wait_closed())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         if entry.way:
             way, entry.way = entry.way, None
             self._release(way)

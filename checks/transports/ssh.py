@@ -18,14 +18,16 @@ from checks.transports.base import Command
 from checks.transports.framing import STDERR, STDOUT
 from checks.transports.pool import ConnectionPool, Lease
 from checks.transports.script import Limiter
-from checks.transports.shell import GRACE_S, Batch, Inbox
-from checks.transports.ssh_connect import scan_host_key
+from checks.transports.shell import GRACE_S, HELLO_S, Batch, Inbox
+from checks.transports.ssh_connect import printable, scan_host_key
 from checks.transports.ssh_target import SshTarget, fingerprint
 
 __all__ = ["ConnectionPool", "SshTarget", "SshTransport", "fingerprint", "scan_host_key"]
 
 CHANNEL_S = 15
 """How long sshd may take to open a channel; a dead peer is noticed in that time."""
+FULL_WAITS_S = (0.05, 0.2, 0.5, 1)
+"""Where all sessions are in use one may be about to end: sshd counts ours until their last process is gone."""
 
 
 class _SshShell(asyncssh.SSHClientSession[bytes]):
@@ -72,7 +74,7 @@ class _SshShell(asyncssh.SSHClientSession[bytes]):
 
 def lost(host: str, error: Exception | None) -> TransportError:
     """The connection to this host ended before it should have."""
-    detail = str(error) if error and str(error) else "it ended without a word"
+    detail = printable(str(error)) if error and str(error) else "it ended without a word"
     say = f"the connection to {host} was lost: {detail}; see whether the host is up, then run it again"
     return TransportError(say, Reason.CONN_LOST)
 
@@ -98,18 +100,27 @@ class _LeasedHost:
         return self._target.say()
 
     async def start(self, script: bytes) -> _SshShell:
+        for wait in FULL_WAITS_S:
+            try:
+                return await self._open(script)
+            except TransportError as error:
+                if error.reason is not Reason.REFUSED:
+                    raise
+            await asyncio.sleep(wait)
+        return await self._open(script)
+
+    async def _open(self, script: bytes) -> _SshShell:
         shell = _SshShell(self.say(), script)
+        connection = self._lease.connection
         try:
             async with asyncio.timeout(CHANNEL_S):
-                await self._lease.connection.create_session(lambda: shell, "exec /bin/sh", encoding=None, request_pty=False)
+                await connection.create_session(lambda: shell, "exec /bin/sh", encoding=None, request_pty=False)
         except TimeoutError as error:
             raise lost(self.say(), TimeoutError(f"it opened no channel within {CHANNEL_S} s")) from error
         except asyncssh.ChannelOpenError as error:
-            if self._lease.connection.is_closed() or "closed" in error.reason:
+            if connection.is_closed() or "closed" in error.reason:
                 raise lost(self.say(), error) from error
-            say = (
-                f"{self.say()} let us in but refused a session: {error.reason}; look at MaxSessions and ForceCommand of its sshd"
-            )
+            say = f"{self.say()} let us in but refused a session ({printable(error.reason)}); look at MaxSessions of its sshd"
             raise TransportError(say, Reason.REFUSED) from error
         except (asyncssh.Error, OSError) as error:
             raise lost(self.say(), error) from error
@@ -121,15 +132,16 @@ class SshTransport:
 
     name = "ssh"
 
-    def __init__(self, target: SshTarget, pool: ConnectionPool, *, grace_s: float = GRACE_S) -> None:
+    def __init__(self, target: SshTarget, pool: ConnectionPool, *, hello_s: float = HELLO_S, grace_s: float = GRACE_S) -> None:
         self.target = target
         self._pool = pool
+        self._hello_s = hello_s
         self._grace_s = grace_s
 
     async def collect(self, commands: Sequence[Command]) -> AsyncIterator[Section]:
         while True:
             async with self._pool.lease(self.target) as lease:
-                batch = Batch(_LeasedHost(self.target, lease), commands, grace_s=self._grace_s)
+                batch = Batch(_LeasedHost(self.target, lease), commands, self._hello_s, self._grace_s)
                 try:
                     async for section in batch.sections():
                         yield section

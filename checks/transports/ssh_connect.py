@@ -93,7 +93,11 @@ def failure(target: SshTarget, client: Client, pins: Pins, error: Exception) -> 
     """What to tell about an error that came out of the handshake."""
     say = target.say()
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        shown = fingerprint(client.refused_key) if client.refused_key else f"a host key that does not count ({error.reason})"
+        shown = (
+            fingerprint(client.refused_key)
+            if client.refused_key
+            else f"a host key that does not count ({printable(error.reason)})"
+        )
         told = f"{say} showed {shown} where {pins.say()} is pinned; no login was tried. Find out who changed it, then pin anew"
         return HostKeyChangedError(told, client.refused_key or "")
     if isinstance(error, asyncssh.PermissionDenied) or "authentication failures" in str(error):
@@ -104,10 +108,15 @@ def failure(target: SshTarget, client: Client, pins: Pins, error: Exception) -> 
         return TransportError(f"{say} took the connection but {stage} within {LOGIN_S} s; look at its load", Reason.LOGIN_TIMEOUT)
     if isinstance(error, asyncssh.ConnectionLost | OSError):
         if not client.greeted:
-            return DroppedError(f"{say} closed the connection before it said anything; sshd does so above MaxStartups, try again")
+            return DroppedError(f"{say} closed the connection before it spoke SSH; sshd does so above MaxStartups, try again")
         return TransportError(f"{say} closed the connection during the handshake; look at its sshd log", Reason.CONN_LOST)
-    detail = getattr(error, "reason", "") or str(error) or type(error).__name__
-    return TransportError(f"{say} does not speak SSH that we understand: {detail[:200]}", Reason.SSH_PROTOCOL)
+    detail = printable(getattr(error, "reason", "") or str(error) or type(error).__name__)
+    return TransportError(f"{say} does not speak SSH that we understand ({detail}); see what listens there", Reason.SSH_PROTOCOL)
+
+
+def printable(text: str) -> str:
+    """A host's own words, fit for a sentence: short, and nothing that moves a cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:200]).strip()
 
 
 async def scan_host_key(address: str, port: int = 22) -> list[str]:

@@ -95,10 +95,11 @@ def account_options(user: str, client_key: bytes, client_cert: bytes, pins: Pins
     )
 
 
-def options(**settings: Any) -> asyncssh.SSHClientConnectionOptions:
-    """The settings that every connection has, and these."""
+def options(*, known_hosts: tuple[list[Any], list[Any], list[Any]], **settings: Any) -> asyncssh.SSHClientConnectionOptions:
+    """The settings that every connection has, and these. ``known_hosts``: trusted keys, authorities, revoked keys."""
     return asyncssh.SSHClientConnectionOptions(
         config=None,
+        known_hosts=known_hosts,
         agent_path=None,
         gss_host=None,
         gss_kex=False,
