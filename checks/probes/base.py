@@ -120,6 +120,10 @@ class Report:
         except EvidenceError as error:
             line = [self.evidence(error.section, error.line)] if error.section and error.line else []
             self.unknown(error.reason, error.say, line)
+        except ValueError as error:
+            if "integer string conversion" not in str(error):
+                raise
+            self.unknown(Reason.UNPARSED, "the output holds a number of thousands of digits, and no counter has so many")
 
     def has(self, name: str) -> bool:
         """True when that section arrived whole and its command succeeded."""
