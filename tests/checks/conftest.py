@@ -99,5 +99,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
+def every_case() -> list[Case]:
+    return all_cases()
+
+
+@pytest.fixture(scope="session")
 def deciding_finding() -> Any:
     return deciding
