@@ -37,12 +37,8 @@ def time_limit(command: Command) -> int:
 def build(commands: Sequence[Command], boundary: str, limiter: Limiter | None = None, shell: str = "/bin/sh") -> bytes:
     """The script for these commands. ``boundary`` is random hex that no output can hold; ``limiter`` saves looking for it.
 
-    >>> print(build([Command("who", "id -u")], "b0")[-42:].decode())
-    run 0 10 'id -u'
-    kill "$watch"
-    }
-    main
-    <BLANKLINE>
+    >>> build([Command("who", "id -u", ("a b",))], "b0").decode().splitlines()[-4:]
+    ["run 0 10 'id -u' 'a b'", 'kill "$watch"', '}', 'main']
     """
     runs = [
         shlex.join(["run", str(index), str(time_limit(command)), command.script, *command.args])

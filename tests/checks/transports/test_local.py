@@ -57,12 +57,16 @@ async def test_it_kills_what_runs_when_its_task_is_cancelled(running, gone):
     await gone("cancelled-local")
 
 
+def children():
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+
+
 async def test_it_leaves_no_process_and_no_descriptor_behind(gather):
     before = set(os.listdir("/proc/self/fd"))
     for _ in range(5):
         await gather(LocalTransport(), Command("one", "echo one"))
     assert len(os.listdir("/proc/self/fd")) <= len(before) + 2
-    assert not Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    assert children() == ""
 
 
 async def test_it_needs_no_variable_of_this_environment(gather, monkeypatch):
