@@ -1,5 +1,7 @@
 """The site's app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class KbConfig(AppConfig):
 
     name = "kb"
     verbose_name = "Sidenote"
+
+    def ready(self) -> None:
+        """Start writing things down."""
+        import_module("kb.audit")
