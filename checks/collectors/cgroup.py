@@ -105,7 +105,7 @@ TIMED = Collector(
 kernel=$(uname -r); major=${{kernel%%.*}}; minor=${{kernel#*.}}; minor=${{minor%%[!0-9]*}}
 set -- $({_MOUNT_OF_V1_MEMORY}); root=$1
 if [ -n "$root" ]; then
-  total=$(awk '$1 == "memory" {{ print $3 }}' /proc/cgroups)
+  total=$(awk '$1 == "memory" && $3 ~ /^[0-9]+$/ {{ print $3 }}' /proc/cgroups)
   visible=$(find "$root" -xdev -type d 2>/dev/null | wc -l)
   dying=$((${{total:-999999}} - visible))
 else
@@ -114,7 +114,7 @@ else
 fi
 printf 'kernel %s\ndying %s\n' "$kernel" "$dying"
 safe=no
-case ${{dying#-}}${{major}}${{minor}} in *[!0-9]*) ;; *)
+case $dying$major$minor in *[!0-9]*) ;; *)
   if [ "${{major:-0}}" -gt 5 ] || {{ [ "${{major:-0}}" -eq 5 ] && [ "${{minor:-0}}" -ge 8 ]; }}; then safe=yes
   elif [ -n "$dying" ] && [ "$dying" -lt 10000 ]; then safe=yes; fi ;;
 esac

@@ -1,0 +1,100 @@
+"""The kernel-side probes on the machine that runs the tests, through each shell a host may have."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from checks.catalog import get
+from checks.collectors.base import PRELUDE, Collector
+from checks.params import as_argument, read_all
+from checks.probes.base import Probe
+from checks.results import ProbeResult, Reason, Section, Verdict
+
+SHELLS = [
+    pytest.param(("dash",), marks=pytest.mark.needs("dash"), id="dash"),
+    pytest.param(("busybox", "sh"), marks=pytest.mark.needs("busybox"), id="busybox"),
+    pytest.param(("bash", "--posix"), marks=pytest.mark.needs("bash"), id="bash"),
+]
+PROBES: list[tuple[str, dict[str, Any]]] = [
+    ("kernel.gate", {}),
+    ("cgroup.mode", {}),
+    ("cgroup.memcg_dying", {}),
+    ("mem.slab", {}),
+    ("net.softnet", {}),
+    ("tcp.retrans", {}),
+    ("proc.status", {"pid": 1}),
+]
+DEFECTS = {Reason.UNPARSED, Reason.TRUNCATED, Reason.PROBE_ERROR, Reason.FAILED, Reason.TOOL_MISSING, Reason.PARAM_INVALID}
+
+
+def run(shell: tuple[str, ...], collector: Collector, params: dict[str, Any], name: str) -> Section:
+    arguments = [as_argument(params.get(argument)) for argument in collector.args]
+    ended = subprocess.run(
+        [*shell, "-c", PRELUDE + collector.script, "sh", *arguments], capture_output=True, timeout=30, check=False
+    )
+    return Section(name, ended.stdout, ended.stderr, ended.returncode)
+
+
+def collect(shell: tuple[str, ...], probe: Probe, params: dict[str, Any]) -> list[Section]:
+    typed = read_all(probe.params, params)
+    sections = []
+    for suffix in ("_a", "", "_b"):
+        wanted = [collector for collector in probe.collectors if not collector.only_if or typed.get(collector.only_if)]
+        now = [collector for collector in wanted if collector.sampled == bool(suffix)]
+        sections += [run(shell, collector, typed, collector.name + suffix) for collector in now]
+        if suffix == "" and probe.sampled:
+            subprocess.run(["sleep", "0.05"], check=True)  # /proc/uptime has steps of 10 ms
+    return sections
+
+
+def judged(shell: tuple[str, ...], probe_id: str, params: dict[str, Any]) -> ProbeResult:
+    probe = get(probe_id)
+    return probe.evaluate(collect(shell, probe, params), read_all(probe.params, params))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("probe_id", "params"), PROBES, ids=[probe for probe, _ in PROBES])
+def test_it_understands_what_this_machine_prints(shell: tuple[str, ...], probe_id: str, params: dict[str, Any]) -> None:
+    result = judged(shell, probe_id, params)
+    assert result.reason not in DEFECTS, result.finding
+    assert result.facts
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("probe_id", "params"), PROBES, ids=[probe for probe, _ in PROBES])
+def test_it_prints_nothing_on_standard_error(shell: tuple[str, ...], probe_id: str, params: dict[str, Any]) -> None:
+    assert {section.name: section.stderr for section in collect(shell, get(probe_id), params) if section.stderr} == {}
+
+
+@pytest.mark.needs("dash")
+@pytest.mark.parametrize(("probe_id", "params"), PROBES, ids=[probe for probe, _ in PROBES])
+def test_it_recognises_its_own_sections(probe_id: str, params: dict[str, Any]) -> None:
+    probe = get(probe_id)
+    patterns = {collector.name: collector.looks_like for collector in probe.collectors}
+    for section in collect(("dash",), probe, params):
+        if section.text in ("absent\n", "end\n", "unreadable\n"):
+            continue
+        name = section.name if section.name in patterns else section.name[:-2]
+        assert re.search(patterns[name], section.text, re.MULTILINE), section.name
+
+
+@pytest.mark.needs("dash")
+def test_it_finds_a_process_by_its_name() -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        try:
+            by_pid = judged(("dash",), "proc.status", {"pid": sleeper.pid})
+            by_name = judged(("dash",), "proc.status", {"process": "sleep"})
+        finally:
+            sleeper.kill()
+    assert by_pid.facts["comm"] == "sleep"
+    assert by_pid.verdict == Verdict.OK
+    assert sleeper.pid in by_name.facts["pids"]
+
+
+@pytest.mark.needs("dash")
+def test_it_says_when_no_process_has_the_name() -> None:
+    assert judged(("dash",), "proc.status", {"process": "no-such-program"}).verdict == Verdict.SKIPPED
