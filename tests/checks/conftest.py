@@ -104,5 +104,10 @@ def every_case() -> list[Case]:
 
 
 @pytest.fixture(scope="session")
+def every_probe() -> list[Probe]:
+    return list(catalog().values())
+
+
+@pytest.fixture(scope="session")
 def deciding_finding() -> Any:
     return deciding
