@@ -6,6 +6,8 @@ where ``ip`` knows no JSON (CentOS 7, busybox) as text between ``== COMMAND`` an
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from checks.collectors.base import Collector
 
 TABLE = r"""
@@ -58,6 +60,7 @@ ADDR_AGAIN = Collector(
     "Addresses once more, 5 seconds later when one of them is about to expire or not yet usable",
     TABLE + "ip addr show 2>/dev/null | grep -Eq 'tentative|valid_lft [0-9]{1,2}sec' && sleep 5\n"
     "ip_or_files '' 'addr show' /proc/net/if_inet6 /proc/net/fib_trie",
+    looks_like=ADDR.looks_like,
     optional=True,
     timeout_s=20,
     max_bytes=_MEGABYTES_4,
@@ -100,26 +103,22 @@ RULE6 = Collector(
 )
 
 _NEIGH = "ip_or_files '' 'neigh show' /proc/net/arp"
+_NEIGH_LOOKS = rf'"state":\s*\["{_STATES}"\]|^[0-9a-f.:]+ (?:dev \S+ )?.*\b{_STATES} *$|\AIP address\s+HW type'
 
-NEIGH = Collector(
-    "neigh",
-    "Neighbours (ARP and NDP)",
-    TABLE + _NEIGH,
-    looks_like=rf'"state":\s*\["{_STATES}"\]|^[0-9a-f.:]+ (?:dev \S+ )?.*\b{_STATES} *$|\AIP address\s+HW type',
-    max_bytes=_MEGABYTES_4,
-)
+NEIGH = Collector("neigh", "Neighbours (ARP and NDP)", TABLE + _NEIGH, looks_like=_NEIGH_LOOKS, max_bytes=_MEGABYTES_4)
 
 NEIGH_AGAIN = Collector(
     "neigh_again",
     "Neighbours once more, 3 seconds later when one of them has not answered",
     TABLE + f"ip neigh show 2>/dev/null | grep -Eq 'FAILED|INCOMPLETE' && sleep 3\n{_NEIGH}",
+    looks_like=_NEIGH_LOOKS,
     optional=True,
     timeout_s=20,
     max_bytes=_MEGABYTES_4,
 )
 
-NEIGH_SAMPLES = Collector("neighbours", "Neighbours (ARP and NDP)", TABLE + _NEIGH, sampled=True, max_bytes=_MEGABYTES_4)
-LINK_SAMPLES = Collector("links", LINK.title, LINK.script, sampled=True, max_bytes=_MEGABYTES_4)
+NEIGH_SAMPLES = replace(NEIGH, name="neighbours", sampled=True)
+LINK_SAMPLES = replace(LINK, name="links", sampled=True)
 
 CONF = Collector(
     "conf",

@@ -32,7 +32,6 @@ T = TypeVar("T")
 
 _JSON = re.compile(r"\s*\[\s*[\[{\]]")
 _JSON_MAYBE_CUT = re.compile(r"\s*\[\s*\Z")
-_PROMPT = re.compile(r"^(?:\[[^\]]*@[^\]]*\]|[\w.-]+@[^\s#$]*|sh-[\d.]+|)\s*[#$](?:\s.*)?$", re.MULTILINE)
 _TOOL_MISSING = re.compile(r"(?:ip|bash|sh|ash)\b.*(?:not found|No such file or directory)\s*$")
 _REFUSED = re.compile(
     r"^(?:ip: )?(?:RTNETLINK answers|Error|Dump terminated|Cannot (?:open|send|bind|talk)|Object \"|Option \"|Command \"|Usage: )"
@@ -84,14 +83,11 @@ def read_output(text: str) -> Output:
         raise ParseError("there is no output", Reason.EMPTY)
     if text.startswith(("== ", "!! ")):
         return _read_framed(text)
-    text = _PROMPT.sub("", text)  # a pasted shell prompt becomes an empty line, so that line numbers hold
     if _JSON_MAYBE_CUT.match(text):
         raise ParseError("the JSON stops after its first bracket; it was cut", Reason.TRUNCATED, line=1)
     if _JSON.match(text):
         return Output("json", framed=True, elements=tuple(_elements(text)))
     lines = _without_blanks(list(enumerate(whole_lines(text), 1)))
-    if not lines:
-        raise ParseError("there is a prompt but no output", Reason.EMPTY)
     _refuse_errors(lines)
     if lines[0][1].startswith(("IP address ", "Iface\t", "Inter-|")):
         return Output("procfs", framed=False, files={"/proc/net/" + _PASTED[lines[0][1][:3]]: lines})

@@ -85,5 +85,19 @@ class Prefix:
         """True for a single address."""
         return self.length == BITS[self.family]
 
+    @property
+    def is_multicast(self) -> bool:
+        """True inside 224.0.0.0/4 or ff00::/8."""
+        return (
+            (self.value >> 28 == 0xE and self.length >= 4)
+            if self.family == 4
+            else (self.value >> 120 == 0xFF and self.length >= 8)
+        )
+
+    @property
+    def is_link_local(self) -> bool:
+        """True inside fe80::/10, which every IPv6 device has."""
+        return self.family == 6 and self.value >> 118 == 0x3FA and self.length >= 10
+
     def __str__(self) -> str:
         return f"{Address(self.family, self.value)}/{self.length}"

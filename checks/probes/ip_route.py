@@ -1,0 +1,175 @@
+"""ip.route and ip.rule: are the routes and policy rules of this host sound in themselves?
+
+Knowledge: kernel and iproute2 documentation, network namespace laboratory, calico and flannel issues named in the rules.
+"""
+
+from __future__ import annotations
+
+from checks.analyzers import route_faults as faults
+from checks.analyzers.ip_fault import Fault
+from checks.analyzers.rule_faults import empty_tables, local_rule
+from checks.collectors.ip import LINK, ROUTE4, ROUTE6, RULE4, RULE6, TABLES
+from checks.errors import EvidenceError, ParseError
+from checks.params import Param
+from checks.parsers.ip_link import Links
+from checks.parsers.ip_prefix import Prefix
+from checks.parsers.ip_route import Routes
+from checks.parsers.ip_rule import Rule as PolicyRule
+from checks.parsers.reading import read_file
+from checks.parsers.rt_tables import parse_rt_tables
+from checks.probes.base import FactSpec, Probe, Report
+from checks.probes.ip_rules import rules
+from checks.probes.ip_sections import FACT_ROWS, Tables, find_all, route_fact
+from checks.results import Reason, Verdict
+
+
+def judge_routes(report: Report) -> None:
+    tables = Tables(report)
+    routes, routes6, links = tables.routes(4), tables.routes(6), tables.links()
+    wanted = [_prefix(word) for word in str(report.params.get("expect") or "").replace(",", " ").split()]
+    known = [found for found in (routes, routes6) if found is not None]
+    _facts(report, known)
+    if routes:
+        _judge_default(report, routes, links)
+        find_all(report, faults.two_plugins(routes, links))
+    for found in known:
+        others = routes6.routes if routes6 and found is routes else ()
+        _judge_family(report, found, faults.gateways_off_link(found, others), links)
+    if wanted:
+        _judge_expected(report, wanted, known)
+    tables.tell_absent()
+
+
+def _prefix(word: str) -> Prefix:
+    try:
+        return Prefix.parse(word)
+    except ParseError:
+        raise ParseError(f"expect: {word[:40]!r} is not a network such as 10.244.1.0/24", Reason.PARAM_INVALID) from None
+
+
+def _facts(report: Report, known: list[Routes]) -> None:
+    everything = [route for routes in known for route in routes.routes]
+    report.fact("variant", known[0].tool if known else "none")
+    report.fact("route_count", len(everything))
+    report.fact("routes", [route_fact(route) for route in everything[:FACT_ROWS]])
+    report.fact("default_routes", [route_fact(route) for routes in known for route in faults.defaults(routes)])
+    report.fact("unread_words", sorted({word for route in everything for word in route.extra}))
+
+
+def _judge_default(report: Report, routes: Routes, links: Links | None) -> None:
+    services = report.params.get("services")
+    fault = faults.no_default(routes, (link.name for link in links.links) if links else (), services and Prefix.parse(services))
+    if fault:
+        find_all(report, [fault])
+        return
+    best = faults.defaults(routes)[0]
+    report.find("R01", Verdict.OK, f"the default route is {best}", evidence=[report.evidence("route4", best.line)])
+
+
+def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: Links | None) -> None:
+    name = f"IPv{4 if routes.routes and routes.routes[0].family == 4 else 6}"
+    gateways = {hop.gateway for route in routes.routes for hop in route.nexthops if hop.gateway}
+    if not routes.routes:
+        return
+    if not find_all(report, off_link):
+        report.find("R02", Verdict.OK, f"all {len(gateways)} {name} gateways can be reached on their devices")
+    if not find_all(report, faults.dead_ways(routes, links)) and links:
+        report.find("R03", Verdict.OK, f"the devices of all {len(routes.routes)} {name} routes can carry packets")
+    if not find_all(report, faults.doubles(routes)):
+        report.find("R06", Verdict.OK, f"no two of {len(routes.routes)} {name} routes contradict each other")
+    if not find_all(report, faults.rival_defaults(routes, links)):
+        report.find("R21", Verdict.OK, f"the {name} default routes do not rival each other")
+
+
+def _judge_expected(report: Report, wanted: list[Prefix], known: list[Routes]) -> None:
+    missing = [prefix for prefix in wanted if all(prefix in faults.without_route([prefix], routes) for routes in known)]
+    if missing:
+        names = ", ".join(str(prefix) for prefix in missing[:5])
+        report.find("R07", Verdict.CRIT, f"{len(missing)} of {len(wanted)} expected networks have no route of their own: {names}")
+    else:
+        report.find("R07", Verdict.OK, f"all {len(wanted)} expected networks have a route of their own")
+
+
+def judge_rules(report: Report) -> None:
+    tables = Tables(report)
+    found = {family: tables.rules(family) for family in (4, 6)}
+    routes = {family: tables.routes(family) for family in (4, 6)}
+    report.fact("tables", _table_names(report))
+    report.fact("rules", [_rule_fact(rule) for rules in found.values() if rules for rule in rules.rules])
+    for family, policy in found.items():
+        if policy is None:
+            continue
+        if not find_all(report, local_rule(policy, family)):
+            line = policy.rules[0].line if policy.rules else 0
+            evidence = [report.evidence(f"rule{family}", line)] if line else []
+            report.find("R22", Verdict.OK, f"IPv{family}: rule 0 looks up the host's own addresses first", evidence=evidence)
+        known = routes[family]
+        if known:
+            find_all(report, empty_tables(policy, known, family))
+    tables.tell_absent()
+
+
+def _table_names(report: Report) -> dict[str, str]:
+    """The names, which decide nothing: a host without the file has the kernel's own three."""
+    try:
+        names, _ = read_file(report.need("tables"), "/rt_tables", parse_rt_tables)
+    except EvidenceError:
+        return {}
+    return {str(number): name for number, name in names.items()}
+
+
+def _rule_fact(rule: PolicyRule) -> dict[str, object]:
+    return {
+        "family": rule.family,
+        "priority": rule.priority,
+        "from": str(rule.src),
+        "to": str(rule.dst),
+        "iif": rule.iif or None,
+        "oif": rule.oif or None,
+        "fwmark": rule.mark,
+        "mask": rule.mask,
+        "invert": rule.invert,
+        "table": rule.table,
+        "action": rule.action,
+        "suppress_prefixlen": rule.suppress_prefixlen,
+        "unread": list(rule.unread),
+    }
+
+
+PROBES: tuple[Probe, ...] = (
+    Probe(
+        id="ip.route",
+        title="Routes",
+        question="Are the routes of this host sound in themselves?",
+        collectors=(ROUTE4, ROUTE6, LINK),
+        judge=judge_routes,
+        params=(
+            Param("services", "cidr", help="the cluster's service network, for example 10.96.0.0/12"),
+            Param(
+                "expect", "text", help="networks that must have a route of their own, for example the pod networks of all peers"
+            ),
+        ),
+        facts=(
+            FactSpec("variant", "str", "json, iproute2, busybox or procfs: what the routes were read from"),
+            FactSpec("route_count", "int", "routes of all tables"),
+            FactSpec("routes", "list", f"the first {FACT_ROWS} routes"),
+            FactSpec("default_routes", "list", "the default routes, best first"),
+            FactSpec("unread_words", "list", "words of the output that are not known"),
+        ),
+        rules=rules("R01", "R02", "R03", "R06", "R07", "R21"),
+        sources=("ip-route(8)", "projectcalico/calico#8481", "kernel Documentation/networking/ip-sysctl.rst"),
+    ),
+    Probe(
+        id="ip.rule",
+        title="Policy rules",
+        question="Do the policy rules lead to the tables they should?",
+        collectors=(RULE4, RULE6, ROUTE4, ROUTE6, TABLES),
+        judge=judge_rules,
+        facts=(
+            FactSpec("rules", "list", "the policy rules in the order they are tried"),
+            FactSpec("tables", "dict", "names of routing tables by number"),
+        ),
+        rules=rules("R22", "R23"),
+        sources=("ip-rule(8)", "cilium moves the local rule to priority 100"),
+    ),
+)

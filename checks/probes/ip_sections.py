@@ -1,0 +1,170 @@
+"""Reading the sections of the ip family into tables that probes share. No probes of its own.
+
+A section that is there but damaged ends the judgement: no finding is made of half an answer. A section that was never given (a
+paste of one command) leaves out what it would have decided, and that is said as ``unknown``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from checks.analyzers.ip_fault import Fault
+from checks.analyzers.route_lookup import Fib
+from checks.errors import EvidenceError
+from checks.parsers.ip_addr import Addresses, parse_addresses
+from checks.parsers.ip_conf import Conf, parse_conf
+from checks.parsers.ip_link import Links, parse_links
+from checks.parsers.ip_neigh import Neighbours, parse_neighbours
+from checks.parsers.ip_route import Route, Routes, parse_routes
+from checks.parsers.ip_rule import Rules, parse_rules, plain_rules
+from checks.parsers.reading import read
+from checks.probes.base import Probe, Report
+from checks.results import Evidence, Reason
+
+T = TypeVar("T")
+_NO_IPV6 = (b"not supported",)
+_INTERRUPTED = b"Dump was interrupted"
+FACT_ROWS = 500
+"""How many rows a fact that lists a table keeps."""
+
+
+class Tables:
+    """The tables of one report, each read when it is asked for."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.absent: list[str] = []
+
+    def need(self, name: str, parse: Callable[[str], T]) -> T:
+        """The section, read. Raises EvidenceError when it is absent, damaged or changed while it was read."""
+        section = self.report.need(name)
+        if _INTERRUPTED in section.stderr:
+            raise EvidenceError(f"the table of {name} changed while it was read; collect it again", Reason.TRUNCATED, name)
+        return read(section, parse)
+
+    def want(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """The section, read; None when it was never given. Raises EvidenceError when it is damaged."""
+        if name in self.report.sections:
+            return self.need(name, parse)
+        self.absent.append(name)
+        return None
+
+    def tell_absent(self) -> None:
+        """Say what was not looked at."""
+        if self.absent:
+            names = ", ".join(dict.fromkeys(self.absent))
+            self.report.unknown(Reason.MISSING, f"not collected and therefore not looked at: {names}")
+
+    def routes(self, family: int) -> Routes | None:
+        """The routes of a family; none at all on a host without IPv6."""
+        name = f"route{family}"
+        if family == 6 and self._no_ipv6(name):
+            return Routes("none", framed=True, routes=())
+        return self.want(name, lambda text: parse_routes(text, family))
+
+    def rules(self, family: int) -> Rules | None:
+        """The policy rules of a family. Raises EvidenceError when the tool leaves out what a rule asks for."""
+        name = f"rule{family}"
+        if family == 6 and self._no_ipv6(name):
+            return plain_rules(6)
+        rules = self.want(name, lambda text: parse_rules(text, family))
+        if rules and not rules.complete:
+            say = "busybox does not print whole policy rules (not, goto, ports are left out), and this host has special ones"
+            raise EvidenceError(say, Reason.UNPARSED, name, next((rule.line for rule in rules.rules if rule.is_selective), 1))
+        return rules
+
+    def links(self) -> Links | None:
+        """The devices."""
+        return self.want("link", parse_links)
+
+    def addresses(self, name: str = "addr") -> Addresses | None:
+        """The addresses."""
+        return self.want(name, parse_addresses)
+
+    def neighbours(self, name: str = "neigh") -> Neighbours | None:
+        """The neighbour table."""
+        return self.want(name, parse_neighbours)
+
+    def conf(self) -> Conf | None:
+        """The switches of every device."""
+        return self.want("conf", parse_conf)
+
+    def fib(self, family: int, links: Links | None = None, conf: Conf | None = None) -> Fib | None:
+        """Routes and rules of a family, ready for lookups."""
+        routes, rules = self.routes(family), self.rules(family)
+        return fib_of(routes, rules, links, conf) if routes and rules else None
+
+    def _no_ipv6(self, name: str) -> bool:
+        section = self.report.sections.get(name)
+        return section is not None and bool(section.rc) and any(word in section.stderr for word in _NO_IPV6)
+
+
+def fib_of(routes: Routes, rules: Rules, links: Links | None, conf: Conf | None) -> Fib:
+    """The tables with what devices and switches add to a lookup."""
+    if links is None:
+        return Fib(routes, rules, ignores_linkdown=_ignores_linkdown(conf))
+    vrfs = {link.name: str(link.info.get("table", "")) for link in links.links if link.kind == "vrf"}
+    slaves = {link.name: vrfs[link.master] for link in links.links if link.master in vrfs}
+    return Fib(
+        routes,
+        rules,
+        groups={link.name: link.group or "default" for link in links.links},
+        vrf_tables=vrfs | slaves,
+        ignores_linkdown=_ignores_linkdown(conf),
+        down=frozenset(link.name for link in links.links if not link.up),
+    )
+
+
+def _ignores_linkdown(conf: Conf | None) -> Callable[[str], bool]:
+    return lambda dev: bool(conf and conf.effective(dev, "ignore_routes_with_linkdown"))
+
+
+def find_all(report: Report, faults: Iterable[Fault]) -> bool:
+    """Add a finding per fault; False when there was none."""
+    found = list(faults)
+    for fault in found:
+        report.find(
+            fault.rule,
+            fault.verdict,
+            fault.say,
+            value=fault.value,
+            limit=fault.limit,
+            unit=fault.unit,
+            evidence=lines(report, *fault.lines),
+        )
+    return bool(found)
+
+
+def lines(report: Report, *places: tuple[str, int, str]) -> list[Evidence]:
+    """Evidence of (section, line, mark); a mark that is not on the line is left out, as other tools spell a value otherwise."""
+    found = []
+    for section, line, mark in places:
+        if section in report.sections and line:
+            evidence = report.evidence(section, line)
+            found.append(report.evidence(section, line, mark) if mark and mark in evidence.text else evidence)
+    return list(dict.fromkeys(found))
+
+
+def route_fact(route: Route) -> dict[str, Any]:
+    """A route as a fact."""
+    hops = [
+        {"gateway": hop.gateway or None, "dev": hop.dev, "weight": hop.weight, "flags": sorted(hop.flags)}
+        for hop in route.nexthops
+    ]
+    return {
+        "family": route.family,
+        "type": route.type,
+        "prefix": str(route.prefix),
+        "table": route.table,
+        "metric": route.metric,
+        "scope": route.scope,
+        "proto": route.proto,
+        "src": route.src or None,
+        "nexthops": hops,
+        "expires_s": route.expires_s,
+        "onlink": any("onlink" in hop.flags for hop in route.nexthops),
+    }
+
+
+PROBES: tuple[Probe, ...] = ()
