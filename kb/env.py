@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -77,18 +78,32 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
     }
 
 
+def directory(path: Path) -> Path:
+    """The directory, made when it is not there, for its owner alone. Raises ImproperlyConfigured with the way out."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(error) from None
+    return path
+
+
 def first_secret(path: Path) -> str:
     """The secret in that file; made on first use, readable by its owner alone."""
-    import secrets
-
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return path.read_text().strip()
+    except OSError as error:
+        raise _unwritable(error) from None
     with os.fdopen(handle, "w") as file:
         secret = secrets.token_urlsafe(48)
         file.write(secret + "\n")
     return secret
+
+
+def _unwritable(error: OSError) -> ImproperlyConfigured:
+    way_out = "Point SIDENOTE_DATA_DIR at a directory that can be written"
+    return ImproperlyConfigured(f"{error.filename} cannot be written ({error.strerror}). {way_out}.")
 
 
 def celery_url(url: str) -> str:

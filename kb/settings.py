@@ -8,12 +8,11 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from kb.env import celery_url, database, env_bool, env_int, env_list, env_secret, env_str, first_secret
+from kb.env import celery_url, database, directory, env_bool, env_int, env_list, env_secret, env_str, first_secret
 
 # --- places ------------------------------------------------------------------
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env_str("SIDENOTE_DATA_DIR", str(BASE_DIR / ".data")))
-DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DATA_DIR = directory(Path(env_str("SIDENOTE_DATA_DIR", str(BASE_DIR / ".data"))))
 # A unix socket path must stay below 108 bytes, so it never stands under a deep checkout.
 _SHORT_NAME = sha256(str(DATA_DIR).encode()).hexdigest()[:12]
 RUNTIME_DIR = Path(env_str("SIDENOTE_RUNTIME_DIR", str(Path(tempfile.gettempdir()) / f"sidenote-{_SHORT_NAME}")))
