@@ -1,6 +1,6 @@
 """How long a newcomer waits, and what an idle Sidenote costs: clone, ``make up``, first page; memory and CPU of all processes.
 
-Targets: first page in under 60 s with a cold pip cache, a second start in under 5 s, idle under 320 MB PSS and under 2 % of a core.
+Targets: first page in under 60 s with a cold pip cache, second start under 5 s, idle under 320 MB PSS and 2 % of a core.
 """
 
 from __future__ import annotations
