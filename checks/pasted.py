@@ -105,7 +105,7 @@ _PROMPTS = tuple(
     for pattern in (
         r"\[(?P<user>[\w.-]+)@(?P<host>[\w.-]+)[^\]\n]{0,200}\] ?[#$%](?: (?P<command>.*))?$",
         r"(?:\([^)\n]{1,40}\) )?(?P<user>[\w.-]+)@(?P<host>[\w.-]+)[: ][^\s#$%>]{1,200} ?[#$%>](?: (?P<command>.*))?$",
-        r"(?P<host>[\w.-]+):[~/][^\s#$%>]{0,200} ?[#$>](?: (?P<command>.*))?$",
+        r"(?P<host>[\w.-]+):(?!//)[~/][^\s#$%>]{0,200} ?[#$>](?: (?P<command>.*))?$",
         r"(?:sh|bash|ash|zsh)-[\d.]+[#$](?: (?P<command>.*))?$",
         r"(?:~|/[\w./-]{0,200}) [#$](?: (?P<command>.*))?$",
         r"\$ (?P<command>\S.*)$",
@@ -134,6 +134,8 @@ def _head(line: str, begun: bool) -> _Head | None:
         if match := prompt.match(line):
             found = match.groupdict()
             return _said((found.get("command") or "").strip(), found.get("host") or "")
+    if line.startswith("```"):  # a chat or a Markdown page fences what was printed
+        return _Head()
     if match := _FILE_HEADER.match(line):
         return _file(match["path"])
     if match := _ANSIBLE.match(line):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import pytest
 
 from checks.catalog import catalog, get
-from checks.params import read_all
-from checks.probes.base import Probe, Report
+from checks.collectors.base import Collector
+from checks.errors import ParseError
+from checks.params import Param, read_all
+from checks.parsers.files import split_files
+from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Finding, ProbeResult, Section
 
 CASES = Path(__file__).parents[1] / "cases" / "probes"
@@ -111,3 +115,47 @@ def every_probe() -> list[Probe]:
 @pytest.fixture(scope="session")
 def deciding_finding() -> Any:
     return deciding
+
+
+def _judge_toy(report: Report) -> None:
+    """Warns from ``warn_at`` on; reads the number in the section ``count`` and, when it is there, the file in ``limits``."""
+    section = report.need("count")
+    match = re.fullmatch(r"(\d+) things\n", section.text)
+    if not match:
+        raise ParseError("the first line is not a number of things", section="count", line=1)
+    count = int(match[1])
+    report.fact("things", count, "count", 1)
+    if "limits" in report.sections:
+        report.fact("limit", split_files(report.need("limits").text).need("/proc/sys/toy/limit").strip())
+    verdict, limit = report.level(count, "warn_at", "crit_at")
+    line = report.evidence("count", 1, match[1])
+    report.find("many", verdict, f"there are {count} things", value=count, limit=limit, evidence=[line])
+
+
+@pytest.fixture(scope="session")
+def toy() -> Probe:
+    """A probe as small as one can be: one required section, a files section, a sampled one."""
+    return Probe(
+        id="toy.count",
+        title="Things",
+        question="Are there too many things?",
+        collectors=(
+            Collector(
+                "count", "Number of things", 'printf "%s things\\n" "${1:-3}"', args=("things",), looks_like=r"\A\d+ things$"
+            ),
+            Collector("limits", "Limits", "files /proc/sys/toy/limit /proc/toy/*/status", optional=True),
+            Collector(
+                "clock", "Clock", "cat /proc/uptime", sampled=True, optional=True, looks_like=r"\A\d+\.\d\d \d+\.\d\d\s*\Z"
+            ),
+        ),
+        judge=_judge_toy,
+        facts=(FactSpec("things", "int", "number of things"), FactSpec("limit", "str", "the limit")),
+        rules=(Rule("many", "there are many things", "counted by hand", "Take some away."),),
+        sources=("counted by hand",),
+        params=(Param("things", "int", help="how many to pretend"),),
+        thresholds=(
+            Threshold("warn_at", 10, "things", "many", "by hand"),
+            Threshold("crit_at", 20, "things", "too many", "by hand"),
+        ),
+        interval_s=1,
+    )
