@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from checks.collectors.base import Collector
 
-# Sets $pid from $1 (a pid) or $2 (a name), and $pids to all that bear the name. Of several the oldest is meant: a daemon is older
-# than its children. The kernel keeps 15 bytes of a name.
+# Sets $pid from $1 (a pid), $2 (a name) or $3 (a container id in its cgroup path), and $pids to all that match. Of several the
+# oldest is meant: a daemon is older than its children. The kernel keeps 15 bytes of a name.
 FIND_PROCESS = r"""
 pid= pids= first=
+oldest() {
+  stat=$(cat "$1/stat" 2>/dev/null) || return 0
+  pids="$pids ${1#/proc/}"; found=${1#/proc/}
+  set -- ${stat##*) }; shift 19
+  if [ -z "$first" ] || [ "$1" -lt "$first" ]; then first=$1 pid=$found; fi
+}
 if [ -n "$1" ]; then if [ -d "/proc/$1" ]; then pid=$1 pids=$1; fi
 elif [ -n "$2" ]; then
   want=$(printf '%.15s' "$2")
   for dir in /proc/[0-9]*; do
     { IFS= read -r comm <"$dir/comm"; } 2>/dev/null || continue
-    [ "$comm" = "$want" ] || continue
-    stat=$(cat "$dir/stat" 2>/dev/null) || continue
-    pids="$pids ${dir#/proc/}"
-    set -- ${stat##*) }; shift 19
-    if [ -z "$first" ] || [ "$1" -lt "$first" ]; then first=$1 pid=${dir#/proc/}; fi
+    if [ "$comm" = "$want" ]; then oldest "$dir"; fi
   done
+elif [ -n "$3" ]; then
+  for dir in $(grep -l -F -e "$3" /proc/[0-9]*/cgroup 2>/dev/null); do oldest "${dir%/cgroup}"; done
 fi
 printf '== pids\n%s\n\n' "${pids# }"
 printf '== proc mount\n'; grep -m 1 ' - proc ' /proc/self/mountinfo; printf '\n'

@@ -1,0 +1,96 @@
+"""Collectors for one cgroup and its ancestors. The target is a process, a container, or a path; limits of every ancestor count.
+
+Each prints the target, then every file asked for from the cgroup up to the root of its hierarchy, whichever version carries the
+controller. Nothing is written, and memory.stat is read only of a cgroup with few children: of a large tree that read is a load.
+"""
+
+from __future__ import annotations
+
+from checks.collectors.base import Collector
+from checks.collectors.process import FIND_PROCESS
+from checks.params import Param
+
+TARGET_PARAMS = (
+    Param("pid", "pid", None, "a process in the cgroup"),
+    Param("process", "process", None, "a process in the cgroup, by its name; of several the oldest"),
+    Param("container", "process", None, "a container id, or a part of it that no other has"),
+    Param("path", "path", None, "the cgroup's path below its mount, such as /kubepods/burstable"),
+)
+POD_PARAM = Param("pod", "process", None, "a pod's uid; any process of the pod will do")
+TARGET_ARGS = ("pid", "process", "container", "path")
+
+# walk CONTROLLER "FILES OF V1" "FILES OF V2": the files of the target's cgroup and of its ancestors. ``leaf`` holds files of the
+# cgroup alone. A v1 hierarchy wins where both versions are mounted: a controller is on one of them only.
+WALK = (
+    "path=$4 leaf=\n"
+    + FIND_PROCESS
+    + r"""
+walk() {
+  place=$(awk -v c="$1" '$0 ~ / - cgroup / && $NF ~ ("(^|,)" c "(,|$)") { print $5, $4; exit }' /proc/self/mountinfo)
+  version=v1 names=$2 row="s/^[1-9][0-9]*:\([^:]*,\)*$1\(,[^:]*\)*://p"
+  if [ -z "$place" ]; then
+    place=$(awk '$0 ~ / - cgroup2 / { print $5, $4; exit }' /proc/self/mountinfo)
+    version=v2 names=$3 row='s/^0:://p'
+  fi
+  top=${place% *} root=${place##* }
+  if [ -z "$path" ] && [ -n "$pid" ]; then path=$(sed -n "$row" "/proc/$pid/cgroup"); fi
+  if [ -z "$place" ] || [ -z "$path" ]; then printf '== target\nnone\n\n'; files; return; fi
+  printf '== target\npid %s\nversion %s\nmount %s\npath %s\n\n' "${pid:--}" "$version" "$top" "$path"
+  if [ "$root" != / ]; then path=${path#"$root"}; fi
+  path=${path%/}
+  set --
+  for name in $leaf; do set -- "$@" "$top$path/$name"; done
+  while :; do
+    for name in $names; do set -- "$@" "$top$path/$name"; done
+    [ -n "$path" ] || break
+    path=${path%/*}
+  done
+  files "$@"
+}
+"""
+)
+_LOOKS = r"\A== pids$[\s\S]*^== target$[\s\S]*/{file}$"
+
+
+def _collector(name: str, title: str, script: str, file: str, *, sampled: bool = True) -> Collector:
+    looks = _LOOKS.replace("{file}", file)
+    return Collector(name, title, WALK + script, args=TARGET_ARGS, sampled=sampled, looks_like=looks, max_bytes=1 << 18)
+
+
+CPU = _collector(
+    "cpu",
+    "CPU limits and throttling, up to the root",
+    "walk cpu 'cpu.cfs_quota_us cpu.cfs_period_us cpu.shares cpu.rt_runtime_us cpu.stat' 'cpu.max cpu.weight cpu.stat'",
+    r"cpu\.stat",
+)
+CPU_USAGE = _collector(
+    "cpu_usage",
+    "CPU time used (v1)",
+    "leaf=cpuacct.usage; walk cpuacct '' ''",
+    r"cpuacct\.usage",
+)
+PIDS = _collector(
+    "pids",
+    "Tasks and their limits, up to the root",
+    "walk pids 'pids.current pids.max pids.events' 'pids.current pids.max pids.events'",
+    r"pids\.max",
+)
+
+CGROUP_PATH = Collector(
+    "cgroup_path",
+    "The process's cgroup in each hierarchy",
+    r"""
+if [ -n "$4" ]; then
+  under=$(printf '%s' "$4" | tr - _)
+  pod=$(grep -l -F -e "$4" -e "$under" /proc/[0-9]*/cgroup 2>/dev/null | head -n 1); pod=${pod#/proc/}
+  set -- "${pod%/cgroup}" '' ''
+fi
+"""
+    + FIND_PROCESS
+    + r"""
+printf '== /proc/self/mountinfo\n'; grep -E ' - cgroup2? ' /proc/self/mountinfo; printf '\n'
+if [ -n "$pid" ]; then files "/proc/$pid/cgroup"; else files; fi
+""",
+    args=("pid", "process", "container", "pod"),
+    looks_like=r"\A== pids$[\s\S]*^== /proc/self/mountinfo$|^\d+:[\w,=]*:/",
+)
