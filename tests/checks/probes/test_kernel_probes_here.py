@@ -27,6 +27,8 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("net.softnet", {}),
     ("tcp.retrans", {}),
     ("proc.status", {"pid": 1}),
+    ("cgroup.path", {"pid": 1}),
+    ("cgroup.cpu", {"pid": 1}),
 ]
 DEFECTS = {Reason.UNPARSED, Reason.TRUNCATED, Reason.PROBE_ERROR, Reason.FAILED, Reason.TOOL_MISSING, Reason.PARAM_INVALID}
 
