@@ -16,9 +16,9 @@ from runbooks.document.located import Node, Place, scalar
 from runbooks.document.model import Combined, Comparison, Condition
 
 OPERATORS = ("==", "!=", "<=", ">=", "<", ">", "in", "matches")
-_NAME = r"[a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+){0,3}"
+NAME = r"[a-z][a-z0-9_]*(?:\.[A-Za-z0-9][A-Za-z0-9_]*){0,3}"
 _TOKEN = re.compile(
-    rf"""\s*(?:(?P<name>{_NAME})(?![\w.-])
+    rf"""\s*(?:(?P<name>{NAME})(?![\w.-])
       |(?P<string>'[^']*'|"[^"]*")
       |(?P<word>[A-Za-z0-9_.+-]+)
       |(?P<op>==|!=|<=|>=|<|>)

@@ -17,7 +17,8 @@ _OPENING = re.compile(
 )
 _QUOTED_ATTRIBUTES = re.compile(r"""(?:[ \t]+[a-zA-Z][a-zA-Z0-9_]*(?:=(?:"[^"]*"|'[^']*'))?)*[ \t]*""")
 _MEANT = re.compile(
-    r"^(?P<prefix>[>\s]*(?:[-*+]|\d{1,9}[.)])?[>\s]*)(?P<ticks>`{2,}|~{2,})[ \t]*\{?[ \t]*\.?(?P<lang>check|remedy)(?![\w-])"
+    r"^(?P<prefix>[>\s]*+(?:(?:[-*+]|\d{1,9}[.)])[>\s]*+)?)"
+    r"(?P<ticks>`{2,}|~{2,})[ \t]*\{?[ \t]*\.?(?:check|remedy)(?![\w-])"
 )
 
 
@@ -141,7 +142,7 @@ def _meant(line: str, number: int) -> list[Broken]:
         return []
     header = line[match.end("prefix") :]
     if len(match["ticks"]) < 3:
-        why = "" if header.rstrip().endswith(match["ticks"][0]) else "short-fence"
+        why = "" if match["ticks"][0] in header.lstrip("`~") else "short-fence"
     elif match["prefix"].strip("> \t"):
         why = "fence-on-list-line"
     else:

@@ -19,15 +19,18 @@ _LANGUAGES = (
 def code_block(src: str, language: str = "", *_: Any, **__: Any) -> str:
     """The formatter of every fence that is not ours."""
     language = language or "text"
-    shown = "".join(f'<span class="{name}">{text}</span>' if name else text for name, text in _tokens(src, language))
+    shown = _coloured(src, language) if language in _LANGUAGES and len(src) <= _MAX else html.escape(src)
     return f'<pre><code class="language-{html.escape(language)}">{shown}</code></pre>'
 
 
-def _tokens(src: str, language: str) -> list[tuple[str, str]]:
-    if language not in _LANGUAGES or len(src) > _MAX:
-        return [("", html.escape(src))]
-    lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
-    return [(_token_class(kind), html.escape(text)) for kind, text in lex(src, lexer)]
+def _coloured(src: str, language: str) -> str:
+    lexer = get_lexer_by_name(language, stripnl=False)
+    pieces = []
+    for kind, text in lex(src, lexer):
+        body = text.rstrip("\n")
+        name = _token_class(kind) if body.strip() else ""
+        pieces.append((f'<span class="{name}">{html.escape(body)}</span>' if name else html.escape(body)) + text[len(body) :])
+    return "".join(pieces).rstrip("\n")
 
 
 def _token_class(kind: Any) -> str:

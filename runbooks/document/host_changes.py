@@ -68,10 +68,11 @@ _OTHERS = (
     ("changing boot parameters", r"\bupdate-grub\b"),
 )
 _LINE_MAX = 2000
+_LINES_MAX = 2000
 
 
 def _subcommand(command: str, words: str) -> str:
-    return rf"(?<![\w./-]){command}\s+(?:--?\S+\s+)*?(?:{'|'.join(words.split())})(?![\w-])"
+    return rf"(?<![\w./-]){command}\s+(?:--?\S+\s+(?:[^-\s]\S*\s+)?)*?(?:{'|'.join(words.split())})(?![\w-])"
 
 
 _PATTERNS = tuple(
@@ -98,7 +99,7 @@ def host_changes(text: str) -> list[Change]:
     []
     """
     found: list[Change] = []
-    for number, line in enumerate(text.split("\n")):
+    for number, line in enumerate(text.split("\n")[:_LINES_MAX]):
         matches = [(match.start(), what) for what, pattern in _PATTERNS if (match := pattern.search(line[:_LINE_MAX]))]
         if matches and not line.lstrip().startswith("#"):
             column, what = min(matches)

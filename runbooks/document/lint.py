@@ -13,7 +13,6 @@ from runbooks.document.model import Check, Meta, Remedy
 from runbooks.document.render import Rendered
 from runbooks.document.sanitize import own_picture
 
-HEADING = re.compile(r"[ ]{0,3}(?P<marks>#{1,6})[ \t]*(?P<text>.*?)[ \t]*#*[ \t]*")
 _PICTURE = re.compile(r"!\[(?P<alt>[^\]\n]{0,500})\]\(\s*<?(?P<address>[^\s)>]{0,2000})")
 _SHELL = ("bash", "sh", "shell", "console", "zsh")
 
@@ -60,9 +59,9 @@ class Draft:
         inside = {number for fence in self.scan.fences for number in range(fence.line, fence.end + 1)}
         found = []
         for number, line in enumerate(self.lines[self.first :], self.first + 1):
-            match = HEADING.fullmatch(line) if number not in inside and line.lstrip(" ").startswith("#") else None
-            if match and match["text"]:
-                found.append((number, re.sub(r"[*_`]+", "", match["text"])))
+            text = line.strip().lstrip("#").rstrip("#").strip() if number not in inside and line.startswith("#") else ""
+            if text:
+                found.append((number, re.sub(r"[*_`]+", "", text)))
         return found
 
 

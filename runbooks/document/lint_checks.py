@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from checks.errors import ParamError
 from checks.params import Param
@@ -20,6 +21,15 @@ _NUMERIC = ("int", "float", "number")
 _VERDICTS = tuple(str(verdict) for verdict in Verdict)
 
 
+@dataclass(frozen=True)
+class Missing:
+    """A name that stands for nothing: the sentence, the wrong piece of text, and what it was probably meant to be."""
+
+    say: str
+    wrong: str
+    near: str = ""
+
+
 class Scope:
     """The names that stand for something at one place: own facts, and steps with their probes (None: probe not known)."""
 
@@ -27,32 +37,28 @@ class Scope:
         self.steps = steps
         self.all_steps = all_steps
         self.own = {spec.name: spec for spec in own.facts} if own else {}
-        self.own_known = own is not None
 
-    def missing(self, name: str) -> tuple[str, str]:
-        """What is wrong with a name, and the nearest right one; two empty strings when it stands for something."""
+    def missing(self, name: str) -> Missing | None:
+        """What is wrong with a name; None when it stands for something."""
         head, dot, rest = name.partition(".")
         if head in self.own or (not dot and head in self.steps):
-            return "", ""
+            return None
         if head in self.steps:
             return self._missing_fact(head, rest.partition(".")[0])
         if head in self.all_steps:
-            return f"{head} is a later step: only steps above this one are known here", ""
-        if not dot and not self.own and self.own_known:
-            return f"there is no fact {head}", ""
-        known = [*self.own, *self.steps]
+            return Missing(f"{head} is a later step: only steps above this one are known here", head)
         kind = "fact or step" if self.own else "earlier step"
-        near = nearest(head, known)
-        return f"there is no {kind} {head}" + (f"; did you mean {near}?" if near else ""), near
+        near = nearest(head, [*self.own, *self.steps])
+        return Missing(f"there is no {kind} {head}" + (f"; did you mean {near}?" if near else ""), head, near)
 
-    def _missing_fact(self, step: str, fact: str) -> tuple[str, str]:
+    def _missing_fact(self, step: str, fact: str) -> Missing | None:
         probe = self.steps[step]
         known = [spec.name for spec in probe.facts] if probe else []
         if not known or fact in known:
-            return "", ""
+            return None
         near = nearest(fact, known)
         hint = f"did you mean {step}.{near}?" if near else "its facts: " + ", ".join(known)
-        return f"the step {step} has no fact {fact}; {hint}", f"{step}.{near}" if near else ""
+        return Missing(f"the step {step} has no fact {fact}; {hint}", f"{step}.{fact}", f"{step}.{near}" if near else "")
 
     def spec(self, name: str) -> FactSpec | None:
         """The declaration of the fact that a name stands for; None for a verdict, an entry of a fact, or an unknown probe."""
@@ -101,7 +107,7 @@ def _probe(check: Check, node: Node, probe: Probe | None, probes: Mapping[str, P
     if check.compare and check.compare.fact not in [spec.name for spec in probe.facts]:
         near = nearest(check.compare.fact, [spec.name for spec in probe.facts])
         hint = f"; did you mean {near}?" if near else ""
-        problems.error(node.entries["compare"][0], "unknown-fact", f"{check.probe} has no fact {check.compare.fact}{hint}", near)
+        problems.error(node.entries["compare"][0], "unknown-fact", f"{check.probe} has no fact {check.compare.fact}{hint}")
 
 
 def _entries(node: Node, key: str) -> Iterator[tuple[str, tuple[Place, Node]]]:
@@ -136,9 +142,9 @@ def _arguments(check: Check, node: Node, probe: Probe | None, draft: Draft, scop
 
 def _reference(reference: Reference, place: Place, wanted: Param | None, draft: Draft, scope: Scope) -> None:
     if reference.step:
-        say, near = scope.missing(reference.name)
-        if say:
-            draft.problems.error(place, "unknown-fact", say, f"{{{near}}}" if near else "")
+        missing = scope.missing(reference.name)
+        if missing:
+            draft.problems.error(place, "unknown-fact", missing.say)
         return
     declared = {param.name: param for param in draft.meta.params}
     if reference.name not in declared:
@@ -179,9 +185,9 @@ def _condition(condition: Condition, scope: Scope, problems: Problems, *, bare_o
         if bare_ok and "." not in name:
             continue
         place = Place(comparison.line, comparison.column)
-        say, near = scope.missing(name)
-        if say:
-            problems.error(place, "unknown-fact", say, near, len(name.partition(".")[0]) if near else 0)
+        missing = scope.missing(name)
+        if missing:
+            problems.error(place, "unknown-fact", missing.say, missing.near, len(missing.wrong) if missing.near else 0)
         elif scope.is_verdict(name):
             _verdict_words(comparison, place, problems)
         else:
@@ -219,8 +225,7 @@ def _sentence(item: Node, key: str, scope: Scope, problems: Problems, *, bare_ok
         say = "write {fact} or {step.fact}: nothing else may stand between braces"
         problems.error(Place(place.line, place.column + stray), "bad-sentence", say)
     for name, offset in names(node.plain):
-        say, near = ("", "") if bare_ok and "." not in name else scope.missing(name)
-        if say:
-            problems.error(
-                Place(place.line, place.column + offset), "unknown-fact", say, f"{{{near}}}" if near else "", len(name) + 2
-            )
+        missing = None if bare_ok and "." not in name else scope.missing(name)
+        if missing:
+            here = Place(place.line, place.column + offset + 1)
+            problems.error(here, "unknown-fact", missing.say, missing.near, len(missing.wrong) if missing.near else 0)

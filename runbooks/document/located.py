@@ -160,10 +160,11 @@ def _explain(text: str, error: yaml.YAMLError, place: Callable[[int, int], Place
         indent = len(line) - len(line.lstrip(" "))
         if line[indent : indent + 1] == "\t":
             return YamlError(place(number, indent), "indent with spaces: YAML does not read tabs", "  ", 1)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    mark = getattr(error, "problem_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", "") or error)
-    if "end of stream" in problem and getattr(error, "context_mark", None):
-        mark = error.context_mark  # type: ignore[attr-defined]
+    opened = getattr(error, "context_mark", None)
+    if opened and (mark is None or "end of stream" in problem or mark.line > text.count("\n")):
+        mark = opened  # the end of the block says nothing; what was opened and never closed does
     here = place(mark.line, mark.column) if mark else _unprintable(text, error, place)
     say = next((sentence for key, sentence in _SAYS if key in problem), f"this is not valid YAML: {problem}")
     return YamlError(here, say)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from checks.probes.base import Probe
+from runbooks.document.effort import fit_to_render
 from runbooks.document.fences import scan
 from runbooks.document.fields import Problems
 from runbooks.document.lint import Draft, lint_rendered, lint_text
@@ -17,8 +18,6 @@ from runbooks.document.read_meta import read_meta, split_front_matter
 from runbooks.document.render import render
 
 MAX_BYTES = 2_000_000
-_LINE_MAX = 20_000
-_QUOTES_MAX = 40
 
 
 def parse(text: str, *, probes: Mapping[str, Probe] | None = None) -> Document:
@@ -32,16 +31,27 @@ def parse(text: str, *, probes: Mapping[str, Probe] | None = None) -> Document:
     if len(text) >= MAX_BYTES or len(text.encode("utf-8", "replace")) >= MAX_BYTES:
         problems.error(Place(1, 1), "too-long", "this file is 2 MB or larger: split it, or keep long output out of the runbook")
         return Document(text, problems=problems.in_order())
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    lines = _lines(text, problems)
     meta, meta_node = read_meta(lines, problems)
     first = max(split_front_matter(lines), 0)
     draft = Draft(lines, first, meta, meta_node, scan(lines, first), problems)
     _read_checks(draft)
     lint_text(draft)
     lint_checks(draft, probes)
-    parts = _render(draft) if _fit_to_render(draft) else ()
+    parts = _render(draft) if fit_to_render(lines, first, draft.scan, problems) else ()
     steps = tuple(check for check, _, _ in draft.checks)
     return Document(text, meta, steps, parts, draft.remedies, problems.in_order())
+
+
+def _lines(text: str, problems: Problems) -> list[str]:
+    """The lines without CR; what is not a character becomes a question mark and an error."""
+    sound = text.encode("utf-8", "replace").decode()
+    if sound != text:
+        bad = next(index for index, character in enumerate(text) if "\ud800" <= character <= "\udfff")
+        problems.error(
+            Place(text.count("\n", 0, bad) + 1, 1), "not-text", "save this file as UTF-8: this line holds half a character"
+        )
+    return [line.removesuffix("\r") for line in sound.split("\n")]
 
 
 def _read_checks(draft: Draft) -> None:
@@ -58,18 +68,6 @@ def _read_checks(draft: Draft) -> None:
             continue
         taken[check.id] = check.line
         draft.checks.append((check, node, fence))
-
-
-def _fit_to_render(draft: Draft) -> bool:
-    """Lines that no person wrote can keep a Markdown renderer busy for minutes; they are refused with their number."""
-    for number, line in enumerate(draft.lines, 1):
-        if len(line) > _LINE_MAX:
-            draft.problems.error(Place(number, 1), "too-long", f"break this line: it is longer than {_LINE_MAX} characters")
-            return False
-        if line[: _QUOTES_MAX * 4].count(">") > _QUOTES_MAX and not line.lstrip("> \t"):
-            draft.problems.error(Place(number, 1), "too-deep", f"quote at most {_QUOTES_MAX} levels deep")
-            return False
-    return True
 
 
 def _render(draft: Draft) -> tuple[Part, ...]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from checks.results import Verdict
+from runbooks.document.expressions import NAME
 from runbooks.document.fences import Fence
 from runbooks.document.fields import Fields, Problems
 from runbooks.document.located import Node, Place, YamlError, load
@@ -27,7 +28,7 @@ KEYS = (
 )
 THEN = ("ok", "info", "warn", "crit")
 _STEP_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_REFERENCE = re.compile(r"\{\s*([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+){0,2})\s*\}")
+_REFERENCE = re.compile(rf"\{{\s*({NAME})\s*\}}")
 _BODY_MAX = 65536
 
 
@@ -84,9 +85,10 @@ def _with(fields: Fields) -> dict[str, Any]:
 
 def _argument(name: str, node: Node, fields: Fields) -> Any:
     """A plain value or a Reference. Unquoted ``{param}`` is a YAML mapping without a value; it can mean nothing else."""
-    if isinstance(node.plain, dict) and len(node.plain) == 1 and next(iter(node.plain.values())) is None:
-        return Reference(next(iter(node.plain)))
     if isinstance(node.plain, dict):
+        only = next(iter(node.plain)) if list(node.plain.values()) == [None] else ""
+        if _REFERENCE.fullmatch(f"{{{only}}}"):
+            return Reference(only)
         fields.problems.error(node.place, "bad-value", f'{name}: write one value, or a reference such as "{{pid}}" in quotes')
         return None
     if isinstance(node.plain, str):
@@ -96,6 +98,7 @@ def _argument(name: str, node: Node, fields: Fields) -> Any:
         if "{" in node.plain or "}" in node.plain:
             say = f'{name}: a reference is the whole value, such as "{{pid}}" or "{{step.fact}}"; it cannot be part of one'
             fields.problems.error(node.place, "bad-reference", say)
+            return None
     if isinstance(node.plain, list):
         return ",".join(str(item) for item in node.plain)
     return node.plain
@@ -139,6 +142,9 @@ def _expect(fields: Fields) -> tuple[Expectation, ...]:
 def _compare(fields: Fields) -> Compare | None:
     node = fields.node("compare")
     if node is None:
+        return None
+    if not isinstance(node.plain, dict):
+        fields.wrong("compare", "write {all_equal: fact} or {outlier: fact}")
         return None
     inner = Fields(node, fields.problems, ("all_equal", "outlier", "then", "say", "score", "apart"), "compare")
     kinds = [how for how in ("all_equal", "outlier") if inner.node(how)]

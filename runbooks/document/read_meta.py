@@ -14,6 +14,7 @@ from runbooks.document.model import Conclusion, Meta, Source, Symptoms
 
 KEYS = ("title", "title_zh", "kind", "tags", "targets", "params", "symptoms", "source", "conclusions")
 KINDS = ("incident", "how-to", "reference")
+_SIGNATURES_MAX = 50
 _PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -101,7 +102,10 @@ def _symptoms(fields: Fields) -> Symptoms:
     inner = Fields(node, fields.problems, ("strong", "weak", "words"), "symptoms")
     for key in ("strong", "weak"):
         value = inner.node(key)
-        for item in (value.items or (value,)) if value else ():
+        patterns = (value.items or (value,)) if value else ()
+        if len(patterns) > _SIGNATURES_MAX:
+            inner.wrong(key, f"write at most {_SIGNATURES_MAX} regular expressions")
+        for item in patterns[:_SIGNATURES_MAX]:
             _signature(str(item.plain), item.text_at, fields.problems)
     return Symptoms(inner.texts("strong"), inner.texts("weak"), inner.texts("words"))
 

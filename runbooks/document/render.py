@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,7 +39,7 @@ class Rendered:
 def render(text: str, check_ids: Mapping[int, str], media: str = MEDIA) -> Rendered:
     """Render the body. ``check_ids`` names the check of the n-th check fence. May raise RecursionError on absurd nesting."""
     slots = _Slots(secrets.token_hex(12))
-    raw = _markdown(slots).convert(text.encode("utf-8", "replace").decode())
+    raw = _markdown(slots).convert(text)
     blocks = Blocks(slots.fill(clean(raw, slots.nonce, media, anchor_of)), slots.pattern("check")).found
     reached = frozenset(number for block in blocks for number in block.checks)
     return Rendered(_parts(blocks, check_ids), tuple(slots.checks), reached)
@@ -87,7 +88,7 @@ def _markdown(slots: _Slots) -> markdown.Markdown:
         for name, form in (("check", slots.check), ("remedy", slots.remedy), ("*", code_block))
     ]
     return markdown.Markdown(
-        extensions=["pymdownx.superfences", "tables", "sane_lists", "abbr", "def_list"],
+        extensions=["pymdownx.superfences", "tables", "sane_lists"],
         extension_configs={"pymdownx.superfences": {"custom_fences": fences}},
         output_format="html",
     )
@@ -104,13 +105,15 @@ def _remedy(command: str) -> str:
 
 def _parts(blocks: list[Block], check_ids: Mapping[int, str]) -> tuple[Part, ...]:
     parts: list[Part] = []
-    taken: set[str] = set()
+    taken: Counter[str] = Counter()
     part = Part()
     for block in blocks:
         if block.tag in _HEADINGS and not block.checks:
             _add(parts, part)
             heading = " ".join(html.unescape(re.sub(r"<[^>]*>", "", block.html)).split())
-            part = Part(heading=heading, level=int(block.tag[1]), anchor=_unique(anchor_of(heading), taken))
+            anchor = anchor_of(heading)
+            taken[anchor] += 1
+            part = Part(heading, int(block.tag[1]), anchor if taken[anchor] == 1 else f"{anchor}-{taken[anchor]}")
             continue
         part = replace(part, html_before="\n".join(filter(None, (part.html_before, block.html))))
         for number in block.checks:
@@ -124,12 +127,3 @@ def _parts(blocks: list[Block], check_ids: Mapping[int, str]) -> tuple[Part, ...
 def _add(parts: list[Part], part: Part) -> None:
     if part.heading or part.html_before:
         parts.append(part)
-
-
-def _unique(anchor: str, taken: set[str]) -> str:
-    number, base = 1, anchor
-    while anchor in taken:
-        number += 1
-        anchor = f"{base}-{number}"
-    taken.add(anchor)
-    return anchor

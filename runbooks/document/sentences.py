@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runbooks.document.evaluation import lookup
+from runbooks.document.expressions import NAME
 
 NOT_KNOWN = "(not known)"
-_NAME = re.compile(r"\{([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+){0,3})\}")
+_NAME = re.compile(rf"\{{({NAME})\}}")
 _MAX = 120
 
 
