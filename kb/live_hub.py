@@ -132,7 +132,7 @@ class Hub:
     def __init__(self) -> None:
         self.channels: dict[Watch, Channel] = {}
         self.connected = True  # until the first failure
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="live")
         self._tasks: list[asyncio.Task[None]] = []
 
     def join(self, reader: Reader) -> None:
@@ -162,17 +162,19 @@ class Hub:
             for task in self._tasks:
                 task.cancel()
             self._tasks = []
+            self._thread.submit(connections.close_all)
 
     def in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        """Do database work in a thread that gives its connections back at once."""
+        """Do database work in the one thread for it. It keeps its connection while there are readers and nothing fails."""
 
         def run() -> T:
             try:
                 return work()
-            finally:
+            except (DatabaseError, InterfaceError):
                 connections.close_all()
+                raise
 
-        return asyncio.get_running_loop().run_in_executor(self._threads, run)
+        return asyncio.get_running_loop().run_in_executor(self._thread, run)
 
     def ring(self, run_id: UUID) -> None:
         """Wake the channels of a run."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from checks.catalog import catalog
+from checks import catalog
 from checks.probes.base import Probe
 from runbooks.document.model import Check
 from runbooks.models import ResultSection
@@ -45,7 +45,7 @@ class OtherFinding:
 
 @dataclass(frozen=True)
 class Unreached:
-    """A host nobody got into, why, and what to do."""
+    """The shown host when nobody got into it: why, and what to do."""
 
     host: HostRow
     finding: str
@@ -80,8 +80,7 @@ class CardView:
     command: str = ""
     deciding: int = 0
     hint: hints.Hint | None = None
-    unreached: tuple[Unreached, ...] = ()
-    unreached_more: int = 0
+    unreached: Unreached | None = None
 
     @property
     def open(self) -> bool:
@@ -115,8 +114,7 @@ def card(
         "closed": closed,
         "total": len(cells),
         "of_several": len(cells) > 1,
-        "unreached": _unreached(ordered, hosts),
-        "unreached_more": max(0, sum(one.reason in UNREACHED for one in cells) - _UNREACHED_FIRST),
+        "unreached": _unreached(cell, hosts) if cell and cell.reason in UNREACHED else None,
     }
     if len(cells) > 1 and closed:
         base |= {"bars": bars(cells), "bars_say": tally_say(cells), "picks": picks(ordered, details, hosts, cell, choice)}
@@ -126,7 +124,7 @@ def card(
 
 
 def _body(cell: Cell, detail: Detail, sections: Sequence[ResultSection], hosts: Mapping[int, HostRow]) -> dict[str, Any]:
-    probe: Probe | None = catalog().get(cell.probe)
+    probe: Probe | None = catalog.catalog().get(cell.probe)
     lines = deciding_lines(detail.findings)
     commands = {section.name: section.command for section in sections}
     finding = deciding_finding(cell, {cell.step: detail})
@@ -157,14 +155,6 @@ def _others(cell: Cell, detail: Detail) -> tuple[OtherFinding, ...]:
     return tuple(made)
 
 
-_UNREACHED_FIRST = 3
-
-
-def _unreached(ordered: Sequence[Cell], hosts: Mapping[int, HostRow]) -> tuple[Unreached, ...]:
-    found = [cell for cell in ordered if cell.reason in UNREACHED][:_UNREACHED_FIRST]
-    return tuple(
-        Unreached(
-            hosts[cell.host], visible(cell.finding), hints.reach(cell.reason, cell.probe), hints.needs_key_decision(cell.reason)
-        )
-        for cell in found
-    )
+def _unreached(cell: Cell, hosts: Mapping[int, HostRow]) -> Unreached:
+    hint = hints.reach(cell.reason, cell.probe)
+    return Unreached(hosts[cell.host], visible(cell.finding), hint, hints.needs_key_decision(cell.reason))

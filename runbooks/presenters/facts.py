@@ -12,14 +12,15 @@ from checks.probes.base import Probe
 from checks.results import Verdict
 from runbooks.presenters.database import Detail
 from runbooks.presenters.shown import Shown, of_verdict
-from runbooks.presenters.words import quantity, unit_of, visible
+from runbooks.presenters.words import named, quantity, unit_of, visible
 
 FIRST = 6
 
 
 @dataclass(frozen=True)
 class FactRow:
-    """A row of the table. ``name`` is the fact's id; empty when a finding's value is no fact of the probe."""
+    """A row of the table. ``name`` is the fact's id; empty when a finding's value is no fact of the probe. ``note`` is the
+    threshold, or what the fact means."""
 
     name: str
     label: str
@@ -67,10 +68,11 @@ def _judged(detail: Detail, says: Mapping[str, str], rules: Mapping[str, str]) -
         if not name and threshold is None:
             continue
         unit = str(finding.get("unit") or unit_of(name))
-        label = says.get(name) or rules.get(str(finding.get("rule"))) or name.replace("_", " ")
+        label = named(name) if name else rules.get(str(finding.get("rule")), "")
         taken.add(name or str(finding.get("rule")))
         word = of_verdict(str(finding["verdict"]))
-        rows.append(FactRow(name, visible(label), quantity(value, unit), threshold_note(finding, unit), word))
+        note = threshold_note(finding, unit) or says.get(name, "")
+        rows.append(FactRow(name, visible(label), quantity(value, unit), visible(note), word))
     return rows
 
 
@@ -91,7 +93,7 @@ def _equal(fact: Any, value: Any) -> bool:
 
 
 def _row(name: str, value: Any, says: Mapping[str, str]) -> FactRow:
-    return FactRow(name, visible(says.get(name) or name.replace("_", " ")), quantity(value, unit_of(name)))
+    return FactRow(name, visible(named(name)), quantity(value, unit_of(name)), visible(says.get(name, "")))
 
 
 def threshold_note(finding: Mapping[str, Any], unit: str = "") -> str:

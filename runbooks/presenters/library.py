@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from checks.catalog import catalog
+from checks import catalog
 from checks.collectors.base import Privilege
 from runbooks.document.model import Check, Document
 from runbooks.models import Revision, Runbook
@@ -171,7 +171,7 @@ def present_runbook(revision: Revision) -> RunbookView:
 
 
 def _plan(check: Check, number: int, title: str) -> PlanView:
-    probe = catalog().get(check.probe)
+    probe = catalog.catalog().get(check.probe)
     collectors = probe.collectors if probe else ()
     commands = tuple(CommandView(one.name, one.title, one.script.strip(), str(one.privilege)) for one in collectors)
     limits = []

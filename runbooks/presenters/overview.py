@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from checks.results import Verdict
 from runbooks.presenters.answer import Answer
 from runbooks.presenters.database import Cell, RunRows
 from runbooks.presenters.hints import needs_key_decision
@@ -111,26 +112,35 @@ def advice(text: str) -> Advice | None:
 
 
 def _without_answer(rows: RunRows, answer: Answer | None) -> tuple[str, str]:
-    """The heading while no conclusion holds: the worst sentence so far, and what that leaves open."""
-    worst = _worst_cell(rows)
+    """The heading while no conclusion holds: the worst sentence of the checks that decide, and what that leaves open."""
+    deciding, other = _worst_cells(rows)
+    aside = _("Worth a look: %(finding)s.") % {"finding": visible(other.finding)} if other else ""
     if not rows.finished:
-        if worst is None:
-            return _("Nothing unusual so far"), _("No check has found anything yet. The answer stands here as soon as one holds.")
-        return visible(worst.finding), _("This is the worst finding so far; other checks are still at work.")
-    if worst is not None:
-        lead = _("No conclusion of this writeup covers what was found.") if answer else ""
-        return visible(worst.finding), lead
-    if any(cell.shown in (Shown.UNKNOWN, Shown.UNREACHABLE) for cell in rows.all_cells()):
-        return _("Not enough was seen to tell"), _("Nothing bad was found, but some checks could not be settled.")
-    return _("This writeup does not explain it here"), _("Every check that applies is OK.")
+        if deciding is None:
+            lead = _("No deciding check has found anything yet. The answer stands here as soon as one holds.")
+            return _("Nothing unusual so far"), f"{lead} {aside}"
+        return visible(deciding.finding), _("This is the worst finding so far; other checks are still at work.")
+    if deciding is not None:
+        return visible(deciding.finding), _("No conclusion of this writeup covers what was found.") if answer else ""
+    if rows.run.verdict == Verdict.UNKNOWN:
+        return _(
+            "Not enough was seen to tell"
+        ), f"{_('Nothing bad was found, but a deciding check could not be settled.')} {aside}"
+    return _("This writeup does not explain it here"), f"{_('Every deciding check that applies is OK.')} {aside}"
 
 
-def _worst_cell(rows: RunRows) -> Cell | None:
+def _worst_cells(rows: RunRows) -> tuple[Cell | None, Cell | None]:
+    """The first of the worst cells among the confirming checks, and among the others. Without confirming checks all decide."""
+    confirming = {check.id for check in rows.document.steps if check.confirms} or set(rows.cells)
+    deciding: Cell | None = None
+    other: Cell | None = None
     for word in (Shown.CRIT, Shown.WARN):
         for cell in rows.all_cells():
-            if cell.shown == word:
-                return cell
-    return None
+            if cell.shown == word and cell.check in confirming:
+                deciding = deciding or cell
+            elif cell.shown == word:
+                other = other or cell
+    return deciding, other
 
 
 def _spread_of(rows: RunRows, hosts: Sequence[int]) -> str:
@@ -156,7 +166,7 @@ def _unseen(rows: RunRows) -> tuple[tuple[Unseen, ...], int]:
     made = tuple(
         Unseen(
             rows.hosts[cell.host].name,
-            visible(cell.finding),
+            visible(cell.finding).removeprefix(rows.hosts[cell.host].name).lstrip(" :"),
             cell.host if needs_key_decision(cell.reason) else None,
         )
         for cell in ordered[:NAMED]

@@ -72,9 +72,11 @@ _UNIT_OF_SUFFIX = {
 def unit_of(name: str) -> str:
     """The unit that stands in a fact's name, or an empty string.
 
-    >>> unit_of("numa_stat_read_ms"), unit_of("memcg_total")
-    ('ms', '')
+    >>> unit_of("numa_stat_read_ms"), unit_of("memcg_total"), unit_of("segments_per_s")
+    ('ms', '', 'per s')
     """
+    if name.endswith(("_per_s", "_per_second")):
+        return "per s"
     return _UNIT_OF_SUFFIX.get(name.rpartition("_")[2].lower(), "") if "_" in name else ""
 
 
@@ -87,6 +89,8 @@ def quantity(value: Any, unit: str = "") -> str:
     if isinstance(value, int | float):
         if unit in ("bytes", "B", "byte"):
             return _bytes(value)
+        if unit.startswith("of "):  # a share of something
+            return f"{number(round(value * 100, 6))} % {unit}"
         if not unit or unit in ("count", "ratio"):
             return number(value)
         return f"{number(value)} {unit}"
@@ -152,6 +156,16 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
     if past < 86400:
         return gettext("%(count)s h ago") % {"count": past // 3600}
     return ngettext("%(count)s day ago", "%(count)s days ago", past // 86400) % {"count": past // 86400}
+
+
+def named(name: str) -> str:
+    """A fact's name as words, without the unit that its value carries.
+
+    >>> named("numa_stat_read_ms"), named("memcg_total")
+    ('numa stat read', 'memcg total')
+    """
+    head, _, last = name.rpartition("_")
+    return (head if head and last.lower() in _UNIT_OF_SUFFIX else name).removesuffix("_per").replace("_", " ")
 
 
 def is_chinese(text: str) -> bool:
