@@ -16,7 +16,7 @@ from checks.errors import ParseError
 from checks.params import Param, read_all
 from checks.parsers.files import split_files
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
-from checks.results import Finding, ProbeResult, Section
+from checks.results import Finding, ProbeResult, Reason, Section
 
 CASES = Path(__file__).parents[1] / "cases" / "probes"
 KEYS = {"verdict", "rule", "reason", "say", "facts", "evidence", "params", "limits", "sections", "about"}
@@ -126,7 +126,10 @@ def _judge_toy(report: Report) -> None:
     count = int(match[1])
     report.fact("things", count, "count", 1)
     if "limits" in report.sections:
-        report.fact("limit", split_files(report.need("limits").text).need("/proc/sys/toy/limit").strip())
+        files = split_files(report.need("limits").text)
+        if not files.complete:
+            raise ParseError("the limits end too early", Reason.TRUNCATED, "limits")
+        report.fact("limit", files.text("/proc/sys/toy/limit").strip())
     verdict, limit = report.level(count, "warn_at", "crit_at")
     line = report.evidence("count", 1, match[1])
     report.find("many", verdict, f"there are {count} things", value=count, limit=limit, evidence=[line])
