@@ -1,0 +1,246 @@
+"""ip.neigh, ip.neigh_changes and ip.neigh_gc: do the next hops answer, who answers for whom, is there room in the table?
+
+Knowledge: kernel neighbour states and gc_thresh; the table is one for all network namespaces, so its size stands only in
+/proc/net/stat/arp_cache (a namespace that listed 4 had 15 entries there) and its limits only in the initial namespace.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from checks.analyzers.neighbour_table import NextHop, changes, doubles, grown, silent
+from checks.analyzers.route_faults import defaults
+from checks.analyzers.route_tables import Flow
+from checks.collectors.ip import GC, NEIGH, NEIGH_AGAIN, NEIGH_SAMPLES, ROUTE4, ROUTE6, RULE4, RULE6
+from checks.errors import EvidenceError
+from checks.params import Param
+from checks.parsers.arp_cache import NeighbourStat, parse_arp_cache
+from checks.parsers.ip_neigh import Neighbour, Neighbours, parse_neighbours
+from checks.parsers.ip_prefix import Address
+from checks.parsers.ip_route import Route
+from checks.parsers.reading import read_file
+from checks.probes.base import FactSpec, Probe, Report, Threshold
+from checks.probes.ip_rules import rules
+from checks.probes.ip_sections import FACT_ROWS, Tables, find_all, lines
+from checks.results import Reason, Section, Verdict
+
+_COUNTED = ("table_fulls", "forced_gc_runs", "res_failed", "unresolved_discards")
+
+
+def judge_neigh(report: Report) -> None:
+    tables = Tables(report)
+    table = tables.neighbours()
+    if table is None:
+        raise EvidenceError("the neighbour table (neigh) was not collected", Reason.MISSING)
+    again = tables.neighbours("neigh_again") if "neigh_again" in report.sections else None
+    hops = [hop for hop in _next_hops(report, tables) if table.tool != "procfs" or ":" not in hop.ip]
+    hosts = set(str(report.params.get("hosts") or "").replace(",", " ").split())
+    report.fact("variant", table.tool)
+    report.fact("neighbours", [_fact(entry) for entry in table.entries[:FACT_ROWS]])
+    report.fact("next_hops", [{"ip": hop.ip, "dev": hop.dev} for hop in hops])
+    _judge_next_hops(report, hops, table, again)
+    _judge_share(report, table)
+    find_all(report, doubles(table, hosts))
+    tables.tell_absent()
+
+
+def _next_hops(report: Report, tables: Tables) -> list[NextHop]:
+    """The gateways of the best default routes, or what a packet to ``dst`` is handed to."""
+    dst = report.params.get("dst")
+    if dst:
+        address = Address.parse(dst)
+        fib = tables.fib(address.family)
+        answer = fib.lookup(Flow(address)) if fib else None
+        hops = answer.nexthops if answer and answer.result == "unicast" else ()
+        return [NextHop(hop.gateway or str(address), hop.dev, f"next hop of {dst}") for hop in hops]
+    found = [routes for family in (4, 6) if (routes := tables.routes(family))]
+    best: list[Route] = [route for routes in found for route in defaults(routes)[:1]]
+    return [NextHop(hop.gateway, hop.dev, "default gateway") for route in best for hop in route.nexthops if hop.gateway]
+
+
+def _judge_next_hops(report: Report, hops: list[NextHop], table: Neighbours, again: Neighbours | None) -> None:
+    bad = silent(hops, table)
+    for hop, entry in bad:
+        says = f"{hop.what} {hop.ip} on {hop.dev} is {entry.state}"
+        evidence = lines(report, ("neigh", entry.line, entry.state))
+        now = again.find(hop.ip, hop.dev) if again else None
+        if again is None:
+            report.unknown(Reason.MISSING, f"{says}; whether it stays so needs a second look", evidence, "R16")
+        elif now is None or not now.unanswered:
+            state = now.state if now else "gone from the table"
+            report.find("R16", Verdict.OK, f"{says}, and {state} 3 s later", value=entry.state, evidence=evidence)
+        else:
+            evidence += lines(report, ("neigh_again", now.line, now.state))
+            report.find("R16", Verdict.CRIT, f"{says}, and still {now.state} 3 s later", value=now.state, evidence=evidence)
+    if hops and not bad:
+        entries = [known for hop in hops if (known := table.find(hop.ip, hop.dev))]
+        states = ", ".join(f"{known.ip} {known.state}" for known in entries) or "none of them was needed lately"
+        evidence = lines(report, *(("neigh", known.line, known.state) for known in entries))
+        report.find("R16", Verdict.OK, f"{len(hops)} next hops answer: {states}", value=len(hops), evidence=evidence)
+
+
+def _judge_share(report: Report, table: Neighbours) -> None:
+    entries = [entry for entry in table.entries if not entry.proxy]
+    bad = [entry for entry in entries if entry.unanswered]
+    ratio = len(bad) / len(entries) if entries else 0.0
+    report.fact("entries", len(entries))
+    report.fact("unanswered", len(bad))
+    report.fact("unanswered_ratio", round(ratio, 4))
+    says = f"{len(bad)} of {len(entries)} neighbours do not answer"
+    evidence = lines(report, *(("neigh", entry.line, entry.state) for entry in bad[:5]))
+    if len(bad) >= report.limits["unanswered_warn"]:
+        report.find("R17", Verdict.WARN, says, value=len(bad), limit="unanswered_warn", evidence=evidence)
+    elif len(entries) >= report.limits["entries_min"] and ratio >= report.limits["unanswered_ratio_warn"]:
+        report.find("R17", Verdict.WARN, says, value=ratio, limit="unanswered_ratio_warn", evidence=evidence)
+    else:
+        report.find("R17", Verdict.OK, says, value=len(bad))
+
+
+def _fact(entry: Neighbour) -> dict[str, Any]:
+    return {
+        "family": entry.family,
+        "ip": entry.ip,
+        "dev": entry.dev,
+        "lladdr": entry.lladdr or None,
+        "state": entry.state,
+        "router": entry.router,
+        "proxy": entry.proxy,
+    }
+
+
+def judge_changes(report: Report) -> None:
+    tables = Tables(report)
+    before, after = (tables.need(f"neighbours_{sample}", parse_neighbours) for sample in "ab")
+    faults = changes(before, after, "neighbours")
+    report.fact("moved", [fault.value for fault in faults])
+    if not find_all(report, faults):
+        report.find("R20", Verdict.OK, f"none of {len(after.entries)} neighbours changed its hardware address", value=0)
+
+
+def judge_gc(report: Report) -> None:
+    before, after = report.need("gc_a"), report.need("gc_b")
+    facts: dict[str, Any] = {}
+    for family, name in ((4, "arp_cache"), (6, "ndisc_cache")):
+        try:
+            facts[f"ipv{family}"] = _judge_family(report, before, after, family, name)
+        except EvidenceError as error:
+            if family == 4 or error.reason != Reason.MISSING:
+                raise
+            report.find("R18", Verdict.INFO, "IPv6 has no neighbour table on this host")
+    report.fact("neigh_gc", facts)
+
+
+def _judge_family(report: Report, before: Section, after: Section, family: int, name: str) -> dict[str, Any]:
+    old, _ = read_file(before, f"/{name}", parse_arp_cache)
+    new, shift = read_file(after, f"/{name}", parse_arp_cache)
+    deltas = {counter: grown(old, new, counter) for counter in _COUNTED}
+    row = new.line + shift
+    fulls = deltas["table_fulls"]
+    if fulls:
+        says = f"IPv{family}: the neighbour table was full {fulls} times between the samples, with {new.entries} entries"
+        report.find("R18", Verdict.CRIT, says, value=fulls, evidence=lines(report, ("gc_b", row, "")))
+    limits = _limits(after, family)
+    if limits is None:
+        says = f"IPv{family}: {new.entries} entries, but gc_thresh exists only in the initial network namespace"
+        report.unknown(Reason.MISSING, says, lines(report, ("gc_b", row, "")), "R18")
+    elif not fulls:
+        _judge_size(report, new, family, limits, row)
+    facts: dict[str, Any] = {f"{counter}_delta": delta for counter, delta in deltas.items()}
+    facts |= {f"thresh{n}": value for n, (value, _) in (limits or {}).items()}
+    return facts | {
+        "entries": new.entries,
+        "used_ratio": round(new.entries / limits[3][0], 4) if limits and limits[3][0] else None,
+    }
+
+
+def _judge_size(report: Report, stat: NeighbourStat, family: int, limits: dict[int, tuple[int, int]], row: int) -> None:
+    (soft, soft_line), (hard, hard_line) = limits[2], limits[3]
+    by_hard, by_soft = (stat.entries / limit if limit else 1.0 for limit in (hard, soft))
+    evidence = lines(report, ("gc_b", row, ""), ("gc_b", hard_line, ""), ("gc_b", soft_line, ""))
+    if by_hard >= report.limits["used_crit"]:
+        says = f"IPv{family}: {stat.entries} neighbours of at most {hard} (gc_thresh3)"
+        report.find("R18", Verdict.CRIT, says, value=round(by_hard, 4), limit="used_crit", evidence=evidence)
+    elif by_soft >= report.limits["used_warn"]:
+        says = f"IPv{family}: {stat.entries} neighbours; above {soft} (gc_thresh2) the kernel throws entries out after 5 s"
+        report.find("R18", Verdict.WARN, says, value=round(by_soft, 4), limit="used_warn", evidence=evidence)
+    else:
+        says = f"IPv{family}: {stat.entries} neighbours of {soft} (gc_thresh2) and at most {hard} (gc_thresh3)"
+        report.find("R18", Verdict.OK, says, value=round(by_soft, 4), limit="used_warn", evidence=evidence)
+
+
+def _limits(section: Section, family: int) -> dict[int, tuple[int, int]] | None:
+    """gc_thresh1 to 3 with the lines they stand on; None in a network namespace of its own, which has none."""
+    found = {}
+    for number in (1, 2, 3):
+        try:
+            found[number] = read_file(section, f"/ipv{family}/neigh/default/gc_thresh{number}", _read_number)
+        except EvidenceError as error:
+            if error.reason == Reason.MISSING:
+                return None
+            raise
+    return {number: (value, shift + 1) for number, (value, shift) in found.items()}
+
+
+def _read_number(text: str) -> int:
+    if not text.strip().isdigit():
+        raise EvidenceError(f"{text.strip()[:40]!r} is not a number")
+    return int(text)
+
+
+_THRESHOLDS = (
+    Threshold("unanswered_warn", 50, "entries", "neighbours that do not answer", "a scan of a /24 leaves more"),
+    Threshold("unanswered_ratio_warn", 0.3, "ratio", "share of neighbours that do not answer", "a dead network"),
+    Threshold("entries_min", 10, "entries", "from how many neighbours on the share counts", "one of three is noise"),
+)
+_GC_THRESHOLDS = (
+    Threshold("used_warn", 0.8, "ratio", "entries against gc_thresh2", "above gc_thresh2 entries live 5 s"),
+    Threshold("used_crit", 0.95, "ratio", "entries against gc_thresh3", "additions fail at 1017 to 1019 of 1024", "I"),
+)
+
+PROBES: tuple[Probe, ...] = (
+    Probe(
+        id="ip.neigh",
+        title="Neighbours",
+        question="Does the next hop answer, and who answers for whom?",
+        collectors=(NEIGH, NEIGH_AGAIN, ROUTE4, ROUTE6, RULE4, RULE6),
+        judge=judge_neigh,
+        params=(
+            Param("dst", "ip", help="judge the next hop of this address instead of the default gateways"),
+            Param(
+                "hosts", "text", help="addresses known to be different hosts: two of them behind one hardware address are a fault"
+            ),
+        ),
+        thresholds=_THRESHOLDS,
+        facts=(
+            FactSpec("variant", "str", "json, iproute2, busybox or procfs: what this was read from"),
+            FactSpec("neighbours", "list", f"the first {FACT_ROWS} entries"),
+            FactSpec("next_hops", "list", "the addresses that must answer"),
+            FactSpec("entries", "int", "entries of this network namespace"),
+            FactSpec("unanswered", "int", "entries in state FAILED or INCOMPLETE"),
+            FactSpec("unanswered_ratio", "float", "their share"),
+        ),
+        rules=rules("R16", "R17", "R19"),
+        sources=("ip-neighbour(8)", "kernel net/core/neighbour.c"),
+    ),
+    Probe(
+        id="ip.neigh_changes",
+        title="Neighbours that change owner",
+        question="Do two machines claim one address?",
+        collectors=(NEIGH_SAMPLES,),
+        judge=judge_changes,
+        facts=(FactSpec("moved", "list", "addresses whose hardware address changed between the samples"),),
+        rules=rules("R20"),
+        sources=("ip-neighbour(8)", "RFC 5227"),
+    ),
+    Probe(
+        id="ip.neigh_gc",
+        title="Room in the neighbour table",
+        question="Is the neighbour table full, or was it?",
+        collectors=(GC,),
+        judge=judge_gc,
+        thresholds=_GC_THRESHOLDS,
+        facts=(FactSpec("neigh_gc", "dict", "per family: entries, thresh1 to 3, used_ratio, and what the counters grew by"),),
+        rules=rules("R18"),
+        sources=("kernel Documentation/networking/ip-sysctl.rst", "e2b-dev/infra#3508"),
+    ),
+)
