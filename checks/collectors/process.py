@@ -36,3 +36,10 @@ PROCESS = Collector(
     sampled=True,
     looks_like=r"\A== pids$|\AName:\t\S.*\n(Umask:\t\d+\n)?State:\t",
 )
+
+TASKS = Collector(
+    "tasks",
+    "Tasks of the whole host and their bounds",
+    "files /proc/sys/kernel/pid_max /proc/sys/kernel/threads-max /proc/loadavg",
+    looks_like=r"^== /proc/sys/kernel/pid_max$",
+)

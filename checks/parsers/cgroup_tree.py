@@ -111,7 +111,7 @@ def parse_tree(text: str) -> Tree:
     tree.version, tree.mount, tree.path = said.get("version", ""), said.get("mount", ""), said.get("path", "")
     tree.pid = int(said["pid"]) if said.get("pid", "-").isdigit() else None
     tree.levels = _levels(files, tree.mount)
-    if not any(level.files for level in tree.levels):
+    if not any(level.files for level in tree.levels) and tree.path != "/":  # the root has no limits
         raise ParseError(f"there is no cgroup {tree.path} below {tree.mount}, or it has none of the files", Reason.MISSING)
     return tree
 
