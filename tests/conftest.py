@@ -10,6 +10,8 @@ import glob
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Any
 
 import pytest
 
@@ -75,3 +77,105 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(f"{count} {'test needs' if count == 1 else 'tests need'} {packages}")
     everything = sorted({package for packages in left_out for package in packages.split()})
     terminalreporter.line(f"apt-get install {' '.join(everything)}")
+
+
+# --- runs whose answers are made up, for everything that shows runs ------------
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., Any]:
+    """Make a person with these rights (code names of runbooks' permissions)."""
+
+    def make(*rights: str, name: str = "") -> Any:
+        from django.contrib.auth import get_user_model
+        from django.contrib.auth.models import Permission
+
+        users = get_user_model().objects
+        user = users.create_user(name or f"person-{users.count() + 1}")
+        found = Permission.objects.filter(content_type__app_label="runbooks", codename__in=rights)
+        assert len(found) == len(rights), "no such right"
+        user.user_permissions.set(found)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def result() -> Callable[..., Any]:
+    """What a probe says, made up: one finding with one deciding line, or nothing but a reason and a sentence."""
+
+    def make(
+        verdict: str = "ok",
+        say: str = "",
+        *,
+        value: Any = 5,
+        reason: str = "",
+        text: str = "",
+        probe: str = "cgroup.mode",
+        **more: Any,
+    ) -> Any:
+        from checks.results import Evidence, Finding, ProbeResult, Reason, Section, Verdict
+
+        why = Reason(reason) if reason else None
+        say = say or f"the value is {value}"
+        if why and not text:
+            return ProbeResult(probe, 1, Verdict(verdict), why, say)
+        line = Evidence("numbers", 2, f"value {value} here", str(value))
+        finding = Finding(
+            "made.up", Verdict(verdict), say, value, more.pop("threshold", 100), "things", 0.5, (line,), reason=why, **more
+        )
+        output = text or f"first\nvalue {value} here\n" + "more\n" * 20
+        section = Section("numbers", output.encode(), duration_ms=412, command="cat /numbers")
+        return ProbeResult(probe, 1, Verdict(verdict), why, say, {"value": value}, {"value": line}, (finding,), (section,))
+
+    return make
+
+
+@pytest.fixture
+def answer(result: Callable[..., Any]) -> Callable[..., None]:
+    """End steps of a run as a worker would: one check, on all hosts or on those named, with a result or with that verdict."""
+
+    def end(run: Any, check: str, said: Any = "ok", hosts: Collection[str] = (), state: str = "done") -> None:
+        from runbooks.choices import StepState
+        from runbooks.execution.close import Outcome, close
+        from runbooks.execution.held import hold
+
+        made = result(said) if isinstance(said, str) else said
+        steps = run.steps.filter(check_id=check, **({"host__name__in": hosts} if hosts else {}))
+        with hold(run.pk) as held:
+            close(held, [Outcome(step.pk, step.fence, StepState(state), made, found=StepState(step.state)) for step in steps])
+
+    return end
+
+
+@pytest.fixture
+def made_run(db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Start a run of a made-up writeup with checks c1, c2 … on hosts host-1, host-2 …; nothing answers by itself."""
+    from runbooks import live, tasks
+
+    monkeypatch.setattr(tasks, "ring", lambda messages: True)
+    monkeypatch.setattr(live, "publish", lambda run_id, seq: None)
+
+    def make(hosts: int = 1, checks: int = 2, *, front: str = "", group: str = "", body: str = "", **fields: Any) -> Any:
+        from runbooks.dispatch import start_run
+        from runbooks.models import Host, HostGroup, Revision, Runbook
+
+        number = Runbook.objects.count() + 1
+        fences = "".join(
+            f"### Question {n}\n\nWords about {n}.\n\n```check\nid: c{n}\nprobe: cgroup.mode\n```\n\n"
+            for n in range(1, checks + 1)
+        )
+        head = f"---\ntitle: Made up {number}\nkind: incident\n{front}---\n\n"
+        text = head + "## Meaning\n\nWhat it is.\n\n## Impact\n\nWho.\n\n## Diagnosis\n\n"
+        book = Runbook.objects.create(slug=f"made-up-{number}", title=f"Made up {number}", tags=["toy"])
+        book.published = Revision.objects.create(runbook=book, number=1, text=text + (body or fences))
+        book.save()
+        made = [
+            Host.objects.get_or_create(name=f"host-{n}", defaults={"address": f"10.0.0.{n % 250}", "username": "toy"})[0]
+            for n in range(1, hosts + 1)
+        ]
+        if group:
+            HostGroup.objects.get_or_create(name=group)[0].hosts.add(*made)
+        return start_run(revision=book.published, hosts=made, **{"params": {}, "user": None, "origin": "web"} | fields)
+
+    return make
