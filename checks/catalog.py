@@ -31,6 +31,6 @@ def get(probe_id: str) -> Probe:
     try:
         return catalog()[probe_id]
     except KeyError:
-        near = difflib.get_close_matches(probe_id, catalog(), n=3)
+        near = difflib.get_close_matches(probe_id, catalog(), n=3) or [known for known in catalog() if probe_id in known][:3]
         hint = f"Did you mean {' or '.join(near)}?" if near else "python -m checks list names them all."
         raise CheckError(f"There is no probe {probe_id}. {hint}") from None
