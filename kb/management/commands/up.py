@@ -36,7 +36,13 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 4), help="Celery worker processes")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Prepare, then become the supervisor."""
+        """Prepare, then become the supervisor. Ctrl-C before that ends it; what was prepared is used by the next start."""
+        try:
+            self._up(options)
+        except KeyboardInterrupt:
+            raise CommandError("Stopped before it was ready; the next start goes on from here", returncode=130) from None
+
+    def _up(self, options: dict[str, Any]) -> None:
         started = time.time()
         bind, port = options["bind"], options["port"]
         lock = self._lock_data()
