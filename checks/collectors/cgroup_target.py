@@ -35,9 +35,14 @@ walk() {
   top=${place% *} root=${place##* }
   if [ -z "$path" ] && [ -n "$pid" ]; then path=$(sed -n "$row" "/proc/$pid/cgroup"); fi
   if [ -z "$place" ] || [ -z "$path" ]; then printf '== target\nnone\n\n'; files; return; fi
-  printf '== target\npid %s\nversion %s\nmount %s\npath %s\n\n' "${pid:--}" "$version" "$top" "$path"
+  printf '== target\npid %s\nversion %s\nmount %s\npath %s\n' "${pid:--}" "$version" "$top" "$path"
   if [ "$root" != / ]; then path=${path#"$root"}; fi
   path=${path%/}
+  if [ -n "$heavy" ]; then
+    if [ -n "$path" ] && [ "$(find "$top$path" -xdev -type d 2>/dev/null | head -n 65 | wc -l)" -le 64 ]; then leaf="$leaf $heavy"
+    else printf 'withheld %s\n' "$heavy"; fi
+  fi
+  printf '\n'
   set --
   for name in $leaf; do set -- "$@" "$top$path/$name"; done
   while :; do
@@ -74,6 +79,16 @@ PIDS = _collector(
     "Tasks and their limits, up to the root",
     "walk pids 'pids.current pids.max pids.events' 'pids.current pids.max pids.events'",
     r"pids\.max",
+)
+MEMORY = _collector(
+    "mem",
+    "Memory limits and events, up to the root",
+    """
+heavy=memory.stat leaf='memory.pressure memory.kmem.usage_in_bytes'
+walk memory 'memory.usage_in_bytes memory.limit_in_bytes memory.failcnt memory.oom_control' \\
+  'memory.current memory.max memory.high memory.events'
+""",
+    r"memory\.(usage_in_bytes|current)",
 )
 
 CGROUP_PATH = Collector(

@@ -68,7 +68,10 @@ class Level:
 
 @dataclass
 class Tree:
-    """``levels`` from the target's cgroup up to the root. ``pids`` are the processes that match, ``pid`` the one taken."""
+    """``levels`` from the target's cgroup up to the root. ``pids`` are the processes that match, ``pid`` the one taken.
+
+    ``withheld``: the host held back a file whose reading walks the subtree, because the subtree is large.
+    """
 
     version: str = ""
     mount: str = ""
@@ -76,6 +79,7 @@ class Tree:
     pid: int | None = None
     pids: tuple[int, ...] = ()
     hidden: bool = False
+    withheld: bool = False
     levels: list[Level] = field(default_factory=list)
 
     @property
@@ -109,6 +113,7 @@ def parse_tree(text: str) -> Tree:
     if not said:
         return tree
     tree.version, tree.mount, tree.path = said.get("version", ""), said.get("mount", ""), said.get("path", "")
+    tree.withheld = "withheld" in said
     tree.pid = int(said["pid"]) if said.get("pid", "-").isdigit() else None
     tree.levels = _levels(files, tree.mount)
     if not any(level.files for level in tree.levels) and tree.path != "/":  # the root has no limits

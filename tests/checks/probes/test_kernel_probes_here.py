@@ -29,6 +29,8 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("proc.status", {"pid": 1}),
     ("cgroup.path", {"pid": 1}),
     ("cgroup.cpu", {"pid": 1}),
+    ("cgroup.pids", {"pid": 1}),
+    ("cgroup.memory", {"pid": 1}),
 ]
 DEFECTS = {Reason.UNPARSED, Reason.TRUNCATED, Reason.PROBE_ERROR, Reason.FAILED, Reason.TOOL_MISSING, Reason.PARAM_INVALID}
 
