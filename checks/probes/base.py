@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -196,6 +197,8 @@ class Report:
 
     def level(self, value: float, warn: str, crit: str = "") -> tuple[Verdict, str]:
         """The verdict of ``value`` against the named thresholds (at or above is beyond), and the threshold that decided."""
+        if math.isnan(value):
+            raise EvidenceError("the output holds nan where a number must stand")
         if crit and value >= self.limits[crit]:
             return Verdict.CRIT, crit
         if value >= self.limits[warn]:
