@@ -35,6 +35,7 @@ PACKAGES: dict[str, tuple[str | tuple[str, ...], ...]] = {
     "openssh-server": ("sshd",),
     "openssl": ("openssl",),
     "postgresql": ("initdb", "postgres"),
+    "procps": ("ps", "sysctl"),
     "redis-server": (("redis-server", "valkey-server"),),
     "rpm": ("rpm",),
     "strace": ("strace",),

@@ -161,6 +161,19 @@ def test_it_calls_any_other_text_unknown(run: Run, text: bytes) -> None:
     assert (status, json.loads(out)["verdict"]) == (3, "unknown")
 
 
+@pytest.mark.parametrize("text", [
+    "12 things\r\n".encode("utf-16"),
+    "12 things\r\n".encode("utf-16-le"),
+    "12 things\n".encode("utf-8-sig"),
+    b"\x1b[1m12 things\x1b[0m\n",
+    "12\u00a0things\n".encode(),
+    b"PS C:\\> ssh node-1\n[root@node-1 ~]# things\n12 things\n[root@node-1 ~]# exit\n",
+])  # fmt: skip
+def test_it_reads_what_windows_terminals_and_chats_made_of_it(run: Run, text: bytes) -> None:
+    write("x", text)
+    assert [run("judge", "toy.count", "-i", given)[0] for given in ("x", "count=x")] == [1, 1]
+
+
 def test_it_redacts_before_it_judges(run: Run) -> None:
     _, out, _ = run("judge", "toy.count", "-i", "count=" + write("x", "password=hunter2\n"))
     assert "hunter2" not in out

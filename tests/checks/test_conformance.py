@@ -71,7 +71,7 @@ def test_it_names_its_sections_well(probe: Any) -> None:
     assert len(names) == len(set(names))
     types = {param.name: param.type for param in probe.params}
     for collector in probe.collectors:
-        assert re.fullmatch(r"[a-z][a-z0-9_]*", collector.name)
+        assert re.fullmatch(r"[a-z][a-z0-9_-]*", collector.name)
         assert not collector.name.endswith(("_a", "_b")), "the samples of a section are called so"
         assert collector.title, collector.name
         assert set(collector.args) <= set(types), collector.name

@@ -35,7 +35,7 @@ CHANGES = (  # noqa: SIM905
 FORBIDDEN = {
     "a command that changes things": rf"{_START}(?:\S*/)?(?:{'|'.join(map(re.escape, CHANGES))}){_END}",
     "a here-document": r"<<",
-    "iptables other than -V and -save": r"\bip6?tables(?:-nft|-legacy)?\s+(?!-V\b|--version\b)",
+    "iptables other than -V and -save": r"(?<![\w-])ip6?tables(?:-nft|-legacy)?\s+(?!-V\b|--version\b)",
     "iptables-legacy-save with a table": r"tables-legacy-save\b[^;&|\n]*\s-t",
     "nft other than list": r"(?<![\w-])nft\s+(?!(?:-\S+\s+)*(?:list|describe)\b|-v\b|--version\b)",
     "ipset other than list": r"(?<![\w-])ipset\s+(?!(?:-\S+\s+)*(?:list|save|version)\b)",

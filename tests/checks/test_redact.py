@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from checks.redact import redact, redact_bytes
@@ -210,3 +214,14 @@ def test_it_keeps_bytes_that_are_not_text() -> None:
     assert b"canary" not in clean
     assert b"\0NEXT=1\0\xff\xfe" in clean
     assert clean.startswith(bytes(range(256)) * 4)
+
+
+def test_it_lets_no_probe_repeat_a_seeded_secret(probe: Any, every_case: list[Any]) -> None:
+    """Whatever a probe quotes, the secret is gone before it reads: alone, and after its own healthy output."""
+    for case in [case for case in every_case if case.probe_id == probe.id][:1]:
+        for section in case.sections:
+            for text in (SEEDED.encode(), section.stdout + SEEDED.encode()):
+                given = [redact(replace(one, stdout=text, stderr=text) if one is section else one) for one in case.sections]
+                found = case.judge(given)
+                told = json.dumps(found.as_json(), ensure_ascii=False) + repr(found.sections)
+                assert [secret for secret in SECRETS if secret in told] == []
