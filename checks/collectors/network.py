@@ -42,3 +42,33 @@ NETSTAT = Collector(
     sampled=True,
     looks_like=r"^TcpExt: SyncookiesSent ",
 )
+
+SOFTIRQS = Collector(
+    "softirqs",
+    "Softirqs by kind and CPU",
+    "cat /proc/softirqs",
+    sampled=True,
+    looks_like=r"^\s+NET_RX:\s+\d",
+)
+
+CPU_TIMES = Collector(
+    "stat",
+    "CPU times by CPU",
+    "grep '^cpu' /proc/stat",
+    sampled=True,
+    looks_like=r"\Acpu  \d+ \d+ \d+ \d+",
+)
+
+KSOFTIRQD = Collector(
+    "ksoftirqd",
+    "CPU time of the ksoftirqd threads",
+    """
+for dir in /proc/[0-9]*; do
+  { IFS= read -r comm <"$dir/comm"; } 2>/dev/null || continue
+  case $comm in ksoftirqd/*) cat "$dir/stat" ;; esac
+done
+echo end
+""",
+    sampled=True,
+    looks_like=r"^\d+ \(ksoftirqd/\d+\) ",
+)

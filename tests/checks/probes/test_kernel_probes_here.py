@@ -25,6 +25,7 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("cgroup.memcg_dying", {}),
     ("mem.slab", {}),
     ("net.softnet", {}),
+    ("net.softirq", {}),
     ("tcp.retrans", {}),
     ("proc.status", {"pid": 1}),
     ("cgroup.path", {"pid": 1}),
