@@ -24,6 +24,17 @@ class Era:
     max: str
     reasons: tuple[str, ...]
 
+    def __str__(self) -> str:
+        if self.min and self.max:
+            return (
+                f"as Kubernetes {self.min} to {self.max} writes them"
+                if self.min != self.max
+                else f"as Kubernetes {self.min} does"
+            )
+        if self.min or self.max:
+            return f"as Kubernetes {self.min or self.max} or {'newer' if self.min else 'older'} writes them"
+        return "of no version that can be told"
+
     def at_least(self, version: str) -> bool:
         """True when it is certainly that version or newer."""
         return bool(self.min) and _version(self.min) >= _version(version)

@@ -62,6 +62,7 @@ class Host:
     drop_chains: tuple[tuple[str, str, Line], ...] = ()
     listeners: Mapping[tuple[str, int], Line] | None = None
     hairpins: Mapping[str, tuple[bool, Line]] | None = None
+    foreign: tuple[tuple[str, Line], ...] = ()
     unreliable: frozenset[tuple[str, str]] = frozenset()
     marked_drop: bool | None = None
     save_ms: int | None = None

@@ -15,9 +15,11 @@ from checks.analyzers.kube_proxy_marks import pod_cidr
 from checks.analyzers.packet import Node, Packet, inside
 from checks.analyzers.packet_state import Branch
 from checks.analyzers.packet_trace import Tracer
-from checks.results import Verdict
+from checks.parsers.iptables_rules import Chain, Rule
+from checks.results import Reason, Verdict
 
 _MOST_PODS = 4
+_KUBE = ("KUBE-SERVICES", "KUBE-FORWARD", "KUBE-EXTERNAL-SERVICES")
 _HOST_SERVICES = ("default/kubernetes:https",)
 
 
@@ -59,17 +61,28 @@ def pods(model: KubeProxy) -> list[str]:
             found += [pick.ip for pick in service.picks if pick.ip and inside(pick.ip, cidr)]
     found = list(dict.fromkeys(found))[:_MOST_PODS]
     if len(found) == 1 and cidr:
-        found += [str(each) for each in _others(cidr, found[0])]
-    return found
+        found += _others(cidr, found[0])
+    return found or _anyone(model)
 
 
-def _others(cidr: str, pod: str) -> Iterator[str]:
+def _others(cidr: str, pod: str) -> list[str]:
     network = ipaddress.ip_network(cidr, strict=False)
-    for step in (7, 263, -7):
-        other = ipaddress.ip_address(pod) + step
-        if other in network:
-            yield str(other)
-            return
+    near = [ipaddress.ip_address(pod) + step for step in (7, 263, -7)]
+    return [str(address) for address in near if address in network][:1]
+
+
+def _anyone(model: KubeProxy) -> list[str]:
+    """Where no accepting rule of filter names an address, any two addresses meet the same rules."""
+    table = model.rules.tables.get("filter")
+    accepting = [rule for rule in table.rules() if rule.target not in ("REJECT", "DROP") and _takes_new(rule)] if table else []
+    if any(match.option in ("s", "d") for rule in accepting for match in rule.matches):
+        return []
+    return ["192.0.2.11", "192.0.2.12"] if model.rules.family == 4 else ["2001:db8::11", "2001:db8::12"]
+
+
+def _takes_new(rule: Rule) -> bool:
+    state = rule.match("ctstate") or rule.match("state")
+    return state is None or state.negated or "NEW" in state.value.split(",")
 
 
 def forwarded(model: KubeProxy, host: Host) -> list[Branch]:
@@ -93,23 +106,33 @@ def _device(host: Host, address: str) -> str | None:
 def refuses_pods(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K24, K25: FORWARD refuses what kube-proxy's own rules do not accept."""
     chain = model.rules.chain("filter", "FORWARD")
-    if not model.rules.complete or not model.present or chain is None or ("filter", "FORWARD") in host.unreliable:
+    known = any(name in model.rules.tables["filter"].chains for name in _KUBE) if chain else False
+    if chain is None or not known or ("filter", "FORWARD") in host.unreliable or not model.rules.visible("filter", "FORWARD"):
         return
     ends = forwarded(model, host)
-    accepted = bool(ends) and all(end.verdict == "ACCEPT" for end in ends)
-    if chain.policy == "DROP" and model.rules.chain("filter", "KUBE-FORWARD") is None and not accepted:
-        say = "the policy of FORWARD is DROP and there is no KUBE-FORWARD: service traffic between nodes is dropped"
-        yield Fault("K24", Verdict.CRIT, say, declared(model, chain))
-        return
-    if not ends or not all(end.verdict in ("DROP", "REJECT") for end in ends):
-        return
-    end = ends[0]
+    refused = all(end.verdict in ("DROP", "REJECT") for end in ends)
+    whole = model.rules.complete or model.rules.listing
+    if chain.policy == "DROP" and model.rules.chain("filter", "KUBE-FORWARD") is None and whole:
+        yield from _without_kube_forward(model, chain, ends, refused=refused)
+    elif ends and refused:
+        yield _refused(model, ends[0])
+
+
+def _without_kube_forward(model: KubeProxy, chain: Chain, ends: list[Branch], *, refused: bool) -> Iterator[Fault]:
+    say = "the policy of FORWARD is DROP and there is no KUBE-FORWARD"
+    if refused:
+        yield Fault("K24", Verdict.CRIT, f"{say}: service traffic between nodes is dropped", declared(model, chain))
+    elif any(end.verdict != "ACCEPT" for end in ends):
+        say = f"{say}; whether another rule accepts pods' traffic depends on what the rules alone do not show"
+        yield Fault("K24", Verdict.UNKNOWN, say, declared(model, chain), reason=Reason.MISSING)
+
+
+def _refused(model: KubeProxy, end: Branch) -> Fault:
     deciding = end.path[-1]
     say = f"FORWARD ends with {end.verdict} for a new packet from pod {end.packet.src} to pod {end.packet.dst}"
-    lines = (Line(model.rules.section, deciding.line, "DROP" if "DROP" in deciding.text else ""),)
-    forward = model.rules.rules_of("filter", "KUBE-FORWARD")
-    accepts = [at(model, rule, "ACCEPT") for rule in forward if rule.target == "ACCEPT"]
-    yield Fault("K25", Verdict.CRIT, say, (*lines, *accepts[:2]))
+    line = Line(model.rules.section, deciding.line, "DROP" if "DROP" in deciding.text else "")
+    accepts = [rule for rule in model.rules.rules_of("filter", "KUBE-FORWARD") if rule.target == "ACCEPT"]
+    return Fault("K25", Verdict.CRIT, say, (line, *(at(model, rule, "ACCEPT") for rule in accepts[:2])))
 
 
 CHECKS = (refuses_pods,)

@@ -31,11 +31,9 @@ _LAST = "KUBE-NODEPORTS"
 
 def missing_hooks(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K03: a base chain no longer leads to kube-proxy's."""
-    if not model.rules.complete or not model.present:
-        return
     for table, base, target in HOOKS:
         chain = model.rules.chain(table, target)
-        if chain is None or not chain.rules or jumps_to(model, table, base, target):
+        if chain is None or not chain.rules or not model.rules.visible(table, base) or jumps_to(model, table, base, target):
             continue
         lines = declared(model, model.rules.chain(table, base)) + declared(model, chain)
         fresh = era(model).at_least("1.27")

@@ -78,7 +78,7 @@ def _sets(blocks: list[list[tuple[Chain, bool]]], rows: dict[int, list[tuple[int
     for block in blocks:
         table = _table_name([chain for chain, _ in block], [row for chain, _ in block for row in rows[id(chain)]])
         if not sets or table in sets[-1].tables:
-            sets.append(RuleSet(tool="iptables -L", line=block[0][0].line, last_line=size))
+            sets.append(RuleSet(tool="iptables -L", line=block[0][0].line, last_line=size, listing=True))
         found = sets[-1]
         found.tables[table] = Table(table, block[0][0].line)
         for chain, counted in block:

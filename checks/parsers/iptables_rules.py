@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from checks.parsers.iptables_options import TARGETS
+
 
 class Match(NamedTuple):
     """One condition of a rule. ``module`` is the match extension it belongs to, empty for -s -d -i -o -p."""
@@ -116,7 +118,8 @@ class Gap(NamedTuple):
 class RuleSet:
     """The rules of one family and one backend. ``cut`` means the text ends inside a table, as a truncated capture does.
 
-    ``loose`` means lines without their tables: grepped or pasted, tables guessed from the chains.
+    ``loose`` means lines without their tables: grepped or pasted, tables guessed from the chains. ``listing`` means the form of
+    ``iptables -L``, whose chains have a heading but whose tables have no end.
     """
 
     section: str = ""
@@ -130,6 +133,7 @@ class RuleSet:
     notices: list[Gap] = field(default_factory=list)
     cut: bool = False
     loose: bool = False
+    listing: bool = False
     last_line: int = 0
 
     @property
@@ -154,13 +158,29 @@ class RuleSet:
 
     def whole(self, chain: Chain) -> bool:
         """True when its last rule was certainly its last: its table ended, or another chain's rules follow."""
-        if self.complete or not chain.rules or self.loose or self.gaps:
+        if self.complete or self.loose or self.gaps or chain.table not in self.tables:
             return self.complete
         table = self.tables[chain.table]
         if table.committed:
             return True
-        last = chain.rules[-1].line
+        if self.listing:
+            return any(other.line > chain.line for each in self.tables.values() for other in each.chains.values())
+        last = chain.rules[-1].line if chain.rules else self.last_line
         return any(other.rules and other.rules[0].line > last for other in table.chains.values())
+
+    def visible(self, table: str, name: str) -> bool:
+        """True when that chain and all it leads to are whole, so that a packet can be followed through it."""
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            chain = self.chain(table, waiting.pop())
+            if chain is None or not self.whole(chain):
+                return False
+            for rule in chain.rules:
+                if rule.target and rule.target not in TARGETS and rule.target not in seen:
+                    seen.add(rule.target)
+                    waiting.append(rule.target)
+        return True
 
     @property
     def rule_count(self) -> int:
