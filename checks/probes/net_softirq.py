@@ -14,7 +14,7 @@ from checks.collectors.network import CPU_TIMES, KSOFTIRQD, SOFTIRQS
 from checks.errors import EvidenceError, ParseError
 from checks.parsers.proc_process import ProcStat, parse_stat
 from checks.parsers.reading import read, whole_lines
-from checks.parsers.softirqs import parse_cpu_times, parse_softirqs
+from checks.parsers.softirqs import ALL_CPUS, parse_cpu_times, parse_softirqs
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Reason, Verdict
 
@@ -64,6 +64,7 @@ def _cpus(report: Report) -> list[Cpu]:
     if "NET_RX" not in kinds[0].counts or "NET_RX" not in kinds[1].counts:
         raise EvidenceError("/proc/softirqs has no row NET_RX", Reason.TRUNCATED, "softirqs_b")
     received = [kind.counts["NET_RX"] for kind in kinds]
+    all_before, all_after = (time.pop(ALL_CPUS) for time in times)
     if (
         times[0].keys() != times[1].keys()
         or received[0].keys() != received[1].keys()
@@ -80,7 +81,8 @@ def _cpus(report: Report) -> list[Cpu]:
         packets = growth(f"NET_RX {name}", received[0][number], received[1][number], "softirqs_b", line)
         cpus.append(Cpu(number, packets, softirq / max(all_time, 1), all_time, new.line))
     missing = (all_after.total - all_before.total) - sum(cpu.ticks for cpu in cpus)
-    if missing > max(cpu.ticks for cpu in cpus) / 2:  # a CPU's worth of time: a row was cut from both samples
+    # half a CPU's time, and what rounding each of the columns may add: more is a row that was cut from both samples
+    if missing > max(cpu.ticks for cpu in cpus) / 2 + 4 * len(cpus):
         raise EvidenceError("the CPUs' times do not add up to the time of all: rows are missing", Reason.TRUNCATED, "stat_b")
     return cpus
 
