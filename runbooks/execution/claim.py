@@ -11,7 +11,7 @@ from django.db import connection
 
 from runbooks.choices import RunState, StepState
 from runbooks.execution.held import Held
-from runbooks.models import Attempt, Step
+from runbooks.models import Attempt, Run, Step
 from runbooks.rows import insert_rows, key, marks, moment, values_list
 
 
@@ -34,6 +34,11 @@ READY = """
         AND earlier.wave < runbooks_step.wave AND earlier.state IN ('queued', 'running'))
 """
 """A step is ready when no open step of its host has a lower wave."""
+
+
+def anything_queued(run: Run, host_ids: Collection[int]) -> bool:
+    """True when some step of those hosts waits, ready or not."""
+    return Step.objects.filter(run=run, host__in=host_ids, state=StepState.QUEUED).exists()
 
 
 def claim(held: Held, host_ids: Collection[int], worker: str) -> list[Claim]:

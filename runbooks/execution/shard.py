@@ -22,7 +22,7 @@ from checks.results import Reason
 from runbooks import hosts
 from runbooks.choices import RUN_OPEN, RunState, StepState
 from runbooks.clock import db_now
-from runbooks.execution.claim import Claim, claim, renew
+from runbooks.execution.claim import Claim, anything_queued, claim, renew
 from runbooks.execution.close import Outcome, close, without_evidence
 from runbooks.execution.fleet import Arrived, Gone, Inbox, Why, fleet
 from runbooks.execution.held import hold
@@ -33,6 +33,7 @@ from runbooks.execution.steady import steady
 from runbooks.models import Run
 from runbooks.parsed import document_of
 from runbooks.ticks import process_name, show_life
+from runbooks.waves import waves
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Shard:
         self.run = run
         self.worker = worker
         self.document = document_of(run.revision.text)
+        self.last_wave = max(waves(self.document).of.values(), default=0)
+        self.wave_of: dict[int, int] = {}
         self.inbox: Inbox = SimpleQueue()
         self.mine: dict[int, Claim] = {}
         self.facts: dict[int, Facts] = {}
@@ -83,6 +86,7 @@ class Shard:
                 break
             ready = prepare(self.run, self.document, claims, refusal(self.run))
             self.facts.update(ready.facts)
+            self.wave_of.update({taken.host_id: taken.wave for taken in claims})
             count += self._record(ready.outcomes)
             for host_id, requests in ready.requests.items():
                 limit = sum(command.timeout_s for command in plan(requests).commands) + GRACE_S
@@ -93,6 +97,8 @@ class Shard:
 
     def _claim(self, host_ids: Collection[int]) -> list[Claim]:
         def take() -> list[Claim]:
+            if not anything_queued(self.run, host_ids):
+                return []  # a doubled doorbell must not queue for the run's lock
             with hold(self.run.pk) as held:
                 return claim(held, host_ids, self.worker) if held else []
 
@@ -116,7 +122,7 @@ class Shard:
         count = self._record(outcomes)
         if time.monotonic() >= self.renew_at:
             self._renew()
-        return count + self._begin(through)
+        return count + self._begin({host_id for host_id in through if self.wave_of[host_id] < self.last_wave})
 
     def _arrived(self) -> list[Arrived | Gone]:
         """Everything in the inbox; waits for the first until the leases must be renewed."""
@@ -130,7 +136,7 @@ class Shard:
 
     def _judge(self, message: Arrived) -> list[Outcome]:
         taken = message.collected.request.key
-        if not isinstance(taken, Claim) or taken.step_id not in self.mine:
+        if not isinstance(taken, Claim) or self.mine.get(taken.step_id) != taken:
             return []
         check = self.document.step(taken.check_id)
         assert check is not None

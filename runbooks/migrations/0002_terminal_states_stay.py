@@ -3,6 +3,8 @@
 A later migration that rebuilds one of these tables on SQLite loses its trigger and must make it again; a test holds that.
 """
 
+from typing import Any
+
 from django.db import migrations
 
 STEP_ENDED = "OLD.state IN ('done', 'error', 'timeout', 'refused', 'cancelled', 'skipped', 'lost')"
@@ -16,13 +18,13 @@ GUARDS = (
 )
 
 
-def _sqlite(table, name, condition, say):
+def _sqlite(table: str, name: str, condition: str, say: str) -> list[str]:
     return [
         f"CREATE TRIGGER {name} BEFORE UPDATE ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{say}'); END",
     ]
 
 
-def _postgresql(table, name, condition, say):
+def _postgresql(table: str, name: str, condition: str, say: str) -> list[str]:
     return [
         f"""CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN RAISE EXCEPTION '{say}' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
@@ -30,14 +32,14 @@ def _postgresql(table, name, condition, say):
     ]
 
 
-def make(apps, schema_editor):
+def make(apps: Any, schema_editor: Any) -> None:
     write = {"sqlite": _sqlite, "postgresql": _postgresql}[schema_editor.connection.vendor]
     for guard in GUARDS:
         for statement in write(*guard):
             schema_editor.execute(statement)
 
 
-def drop(apps, schema_editor):
+def drop(apps: Any, schema_editor: Any) -> None:
     for table, name, _, _ in GUARDS:
         if schema_editor.connection.vendor == "sqlite":
             schema_editor.execute(f"DROP TRIGGER {name}")

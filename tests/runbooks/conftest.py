@@ -11,7 +11,6 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 
-from checks import catalog
 from checks.collectors.base import Collector
 from checks.errors import TransportError
 from checks.params import Param
@@ -104,11 +103,10 @@ class ToyTransport:
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    """The toy probe in the catalogue, toy hosts reachable, the doorbell and the live channel replaced by lists."""
+    """The toy probe as the whole catalogue, toy hosts reachable, the doorbell and the live channel replaced by lists."""
     script = Script()
-    real = catalog.catalog()
-    monkeypatch.setattr(catalog, "catalog", lambda: {**real, NUMBER.id: NUMBER})
-    monkeypatch.setattr("runbooks.waves.catalog", lambda: {**real, NUMBER.id: NUMBER})
+    for place in ("checks.catalog.catalog", "runbooks.waves.catalog", "runbooks.revisions.catalog"):
+        monkeypatch.setattr(place, lambda: {NUMBER.id: NUMBER})
     monkeypatch.setitem(hosts.OPENERS, "toy", lambda host: lambda pool, name=host.name: ToyTransport(name, script))
     monkeypatch.setattr(tasks, "ring", lambda messages: script.sent.extend(messages) or script.broker_up)
     monkeypatch.setattr(live, "publish", lambda run_id, seq: None)

@@ -13,6 +13,23 @@ from runbooks.clock import db_now
 from runbooks.models import Attempt, Run, Step
 from runbooks.sweeper import drain
 
+TWO_WAVES = """---
+title: Two waves
+kind: incident
+---
+
+```check
+id: first
+probe: toy.number
+```
+
+```check
+id: second
+probe: toy.number
+when: first == ok
+```
+"""
+
 
 def age(run: Run, seconds: float) -> None:
     Step.objects.filter(run=run).update(queued_at=db_now() - timedelta(seconds=seconds))
@@ -37,7 +54,7 @@ def test_it_is_idle_while_all_is_well(start: Callable[..., Run]) -> None:
 
 
 def test_it_takes_the_next_wave_too(start: Callable[..., Run]) -> None:
-    run = start()
-    Step.objects.filter(run=run, check_id="second").update(wave=1)
+    run = start(TWO_WAVES)
+    assert sorted(run.steps.values_list("wave", flat=True)) == [0, 1]
     age(run, 11)
     assert drain() == 2

@@ -32,13 +32,6 @@ BAD = GOOD.replace("toy.number", "toy.numbr")
 pytestmark = pytest.mark.usefixtures("script", "db")
 
 
-@pytest.fixture(autouse=True)
-def toy_catalogue(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from checks import catalog
-
-    monkeypatch.setattr("runbooks.revisions.catalog", catalog.catalog)
-
-
 def write(folder: Path, name: str, text: str) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
