@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django_htmx.http import HttpResponseClientRedirect
 
 from kb.models import ApiToken
 
@@ -35,3 +39,19 @@ class TokenMiddleware:
         """The API answers 401 itself; it does not send a program to the login page."""
         if request.path.startswith(API):
             view.login_required = False  # type: ignore[attr-defined]  # what LoginRequiredMiddleware looks at
+
+
+class FragmentLoginMiddleware:
+    """A page whose session has ended asks for a fragment: the whole page goes to the login, instead of a login form in a card."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Turn the redirect to the login into one that htmx follows as a page."""
+        response = self.get_response(request)
+        login = resolve_url(settings.LOGIN_URL)
+        if request.htmx and response.status_code == 302 and response["Location"].startswith(login):  # type: ignore[attr-defined]
+            page = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
+            return HttpResponseClientRedirect(f"{login}?{urlencode({'next': page})}")
+        return response

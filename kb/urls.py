@@ -23,5 +23,6 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("api/v1/", api.urls),
+    path("admin/login/", views.one_login),
     path("admin/", admin.site.urls),
 ]

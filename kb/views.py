@@ -11,7 +11,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_GET
 
@@ -23,6 +25,13 @@ class Login(LoginView):
     """Name and password; who is logged in already goes on."""
 
     redirect_authenticated_user = True
+
+
+@login_not_required
+def one_login(request: HttpRequest) -> HttpResponse:
+    """The admin has no login of its own."""
+    query = request.META["QUERY_STRING"]
+    return redirect(f"{reverse('login')}?{query}" if query else reverse("login"))
 
 
 def locked(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
