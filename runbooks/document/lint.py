@@ -24,7 +24,7 @@ _CHAPTERS = {
     "Mitigation": ("mitigation", "解决方案", "解决办法", "处理", "缓解", "修复"),
 }
 
-_BROKEN_SAYS = {
+BROKEN_SAYS = {
     "unclosed-fence": "this fence never ends: close it with {ticks} at the same indent; nothing below it is read until then",
     "fence-attributes": "write only {ticks}{lang} on this line and put every option in the lines below it",
     "fence-on-list-line": "start the fence on a line of its own, indented under the list entry",
@@ -95,7 +95,7 @@ def _broken(broken: Broken, problems: Problems) -> None:
     lang = "remedy" if re.match(r"\W*remedy", broken.header) else "check"
     three = ticks[0] * max(len(ticks), 3)
     fixable = broken.why in ("fence-attributes", "short-fence")
-    say = _BROKEN_SAYS[broken.why].format(ticks=ticks, lang=lang, three=three)
+    say = BROKEN_SAYS[broken.why].format(ticks=ticks, lang=lang, three=three)
     length = len(broken.header.rstrip()) if fixable else 0
     problems.error(Place(broken.line, broken.column), broken.why, say, three + lang if fixable else "", length)
 

@@ -139,3 +139,8 @@ def test_each_part_is_well_formed_by_itself():
         balance = Balance()
         balance.feed(part.html_before)
         assert balance.depth == 0
+
+
+def test_two_renders_give_the_same_html():
+    body = "a\n\n```remedy\nls\n```\n\n" + CHECK.format("a") + "\n| a |\n|---|\n| b |\n"
+    assert parts(body) == parts(body)
