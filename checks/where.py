@@ -51,7 +51,9 @@ def ssh_target(where: str) -> SshTarget:
     pins = options.get("hostkey") or str(ours / "known_hosts")
     host_key = _known(pins, url.hostname, port) if pins.startswith("/") else pins
     key = options.get("key") or next((str(path) for name in _OWN_KEYS if (path := ours / name).exists()), "")
-    return SshTarget(url.hostname, port, url.username or "root", host_key, _read(key) if key else b"")
+    if not key:
+        raise CheckError(f"there is no private key for {url.hostname}: write ?key=/path, or make one with ssh-keygen -t ed25519")
+    return SshTarget(url.hostname, port, url.username or "root", host_key, _read(key))
 
 
 def _known(path: str, address: str, port: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 
 from checks import __main__ as command_line
@@ -225,11 +226,12 @@ def test_it_says_in_one_sentence_what_to_write_instead(run: Run, arguments: tupl
 
 
 def test_it_tells_an_unreachable_host_from_a_wrong_command_line(run: Run) -> None:
-    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3Tz3bsg2bLRzQxYzWS2yYq3l5mJHhJ3S9hUQjJ4w4E".replace(" ", "%20")
-    status, out, _ = run("run", "toy.count", "--json", "--on", f"ssh://root@127.0.0.1:1?hostkey={key}")
+    write("key", asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+    key = "ssh-ed25519%20AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    status, out, _ = run("run", "toy.count", "--json", "--on", f"ssh://root@127.0.0.1:1?key=key&hostkey={key}")
     found = json.loads(out)
     assert (status, found["verdict"]) == (3, "unknown")
-    assert found["reason"] in ("connect_refused", "host_unreachable", "auth_failed")
+    assert found["reason"] in ("connect_refused", "host_unreachable")
     assert list(found) == KEYS
 
 
