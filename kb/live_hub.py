@@ -217,8 +217,13 @@ class Hub:
 
     async def _ask(self) -> None:
         """Ask the database which watched runs have moved on: often without Redis, seldom as a guard against lost messages."""
+        quiet_s: float = 0
         while True:
-            await asyncio.sleep(ASK_S if self.connected else ASK_WITHOUT_REDIS_S)
+            await asyncio.sleep(ASK_WITHOUT_REDIS_S)
+            quiet_s += ASK_WITHOUT_REDIS_S
+            if self.connected and quiet_s < ASK_S:
+                continue
+            quiet_s = 0
             ids = {watch.run for watch in self.channels}
             try:
                 newest = await self.in_thread(lambda ids=ids: dict(Run.objects.filter(pk__in=ids).values_list("pk", "last_seq")))  # type: ignore[misc]
