@@ -90,6 +90,42 @@ walk memory 'memory.usage_in_bytes memory.limit_in_bytes memory.failcnt memory.o
 """,
     r"memory\.(usage_in_bytes|current)",
 )
+FREEZER = _collector(
+    "freezer",
+    "Frozen or not, up to the root",
+    "walk freezer 'freezer.state freezer.self_freezing freezer.parent_freezing' 'cgroup.freeze cgroup.events'",
+    r"(freezer\.state|cgroup\.freeze)",
+)
+IO = _collector(
+    "io",
+    "Disk limits and traffic",
+    """
+set -- blkio.throttle
+walk blkio "$1.read_bps_device $1.write_bps_device $1.read_iops_device $1.write_iops_device \\
+  $1.io_service_bytes_recursive $1.io_serviced_recursive" 'io.max io.stat'
+""",
+    r"(io\.stat|blkio\.throttle\.io_serviced_recursive)",
+)
+PRESSURE = _collector(
+    "cgroup_pressure",
+    "Pressure of the cgroup (v2)",
+    "leaf='cpu.pressure memory.pressure io.pressure'; walk none '' ''",
+    r"cpu\.pressure",
+    sampled=False,
+)
+DELEGATION = _collector(
+    "delegation",
+    "Controllers handed down from the root (v2)",
+    "walk none '' 'cgroup.controllers cgroup.subtree_control cgroup.type cgroup.procs'",
+    r"cgroup\.subtree_control",
+    sampled=False,
+)
+HOST_PRESSURE = Collector(
+    "pressure",
+    "Pressure of the whole host",
+    "files /proc/pressure/cpu /proc/pressure/memory /proc/pressure/io",
+    looks_like=r"^(== |!! )/proc/pressure/cpu",
+)
 
 CGROUP_PATH = Collector(
     "cgroup_path",

@@ -39,6 +39,8 @@ from checks.parsers.reading import whole_lines
 from checks.results import Reason
 
 T = TypeVar("T")
+# Files that the kernel itself refuses to read: processes of a threaded cgroup, pressure where it is switched off.
+_MAY_REFUSE = {"cgroup.procs", "cpu.pressure", "memory.pressure", "io.pressure"}
 
 
 @dataclass
@@ -128,7 +130,7 @@ def _levels(files: Files, mount: str) -> list[Level]:
             continue
         folder, _, name = path.removeprefix(mount).rpartition("/")
         level = levels.setdefault(folder, Level(folder or "/"))
-        if files.absent.get(path) == "unreadable":
+        if files.absent.get(path) == "unreadable" and name not in _MAY_REFUSE:
             raise ParseError(f"{path} is there but this user may not read it", Reason.NEED_PRIVILEGE)
         if path in files:
             level.files[name], level.lines[name] = files.text(path), files.line_of(path)
