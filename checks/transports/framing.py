@@ -25,11 +25,12 @@ _MARK_LINE_MAX = 120
 _BANNER_KEPT = 400
 _KILLED = (124, 137, 143)
 _CLOCK_STEP_S = 0.05
-_MARK_FIELDS = re.compile(r"(\d{1,9}) (\S+) (\S+)", re.ASCII)
+_OUT_MARK = re.compile(r"(\d+) (\d{1,9}) (\S+) (\S+)", re.ASCII)
+_ERR_MARK = re.compile(r"(\d+)", re.ASCII)
 _CLOCK = re.compile(r"\d{1,12}\.\d{1,6}", re.ASCII)
 
 
-class FramingError(ValueError):
+class _DamageError(ValueError):
     """The marks are damaged or out of order: nothing after this point can be believed."""
 
 
@@ -83,10 +84,11 @@ class _End:
 
 
 class _Stream:
-    """One of the two streams: hello, then the commands' outputs in order."""
+    """One of the two streams: hello, then the commands' outputs in order, each ended by a mark with these fields."""
 
-    def __init__(self, boundary: str, limits: Sequence[int]) -> None:
+    def __init__(self, boundary: str, mark: re.Pattern[str], limits: Sequence[int]) -> None:
         self._mark = f"\n{boundary} ".encode()
+        self._fields = mark
         self._limits = limits
         self._held = b""
         self.hello: tuple[str, ...] | None = None
@@ -105,9 +107,9 @@ class _Stream:
             start = found
             if line_end < 0:
                 if len(data) - line_start >= _MARK_LINE_MAX:
-                    raise FramingError("a mark without an end")
+                    raise _DamageError("a mark without an end")
                 break
-            self._ended(data[line_start:line_end].decode("ascii", "replace").split(" "), at)
+            self._ended(data[line_start:line_end].decode("ascii", "replace"), at)
             start = line_end + 1
         else:
             # A mark may have begun in the last bytes; it is known to be none only when the next ones are there.
@@ -126,15 +128,17 @@ class _Stream:
     def _sink(self) -> Capture:
         return self.banner if self.hello is None else self.capture
 
-    def _ended(self, fields: list[str], at: float) -> None:
+    def _ended(self, line: str, at: float) -> None:
         if self.hello is None:
-            if fields[0] != "hello":
-                raise FramingError("a mark before the first one")
-            self.hello = tuple(fields[1:])
+            word, *said = line.split(" ")
+            if word != "hello":
+                raise _DamageError("a mark before the first one")
+            self.hello = tuple(said)
             return
-        if fields[0] != str(self.index) or self.index >= len(self._limits):
-            raise FramingError(f"the mark of command {fields[0]} where that of command {self.index} was due")
-        self.ended.append(_End(self.capture, tuple(fields[1:]), at))
+        fields = self._fields.fullmatch(line)
+        if not fields or fields[1] != str(self.index) or self.index >= len(self._limits):
+            raise _DamageError(f"a mark that cannot be the end of command {self.index}")
+        self.ended.append(_End(self.capture, fields.groups()[1:], at))
         self.index += 1
         self.capture = self._next_capture()
 
@@ -147,11 +151,12 @@ class Decoder:
 
     def __init__(self, boundary: str, commands: Sequence[Command]) -> None:
         self._commands = commands
-        self._stdout = _Stream(boundary, [command.max_bytes for command in commands])
-        self._stderr = _Stream(boundary, [min(command.max_bytes, STDERR_MAX_BYTES) for command in commands])
+        self._stdout = _Stream(boundary, _OUT_MARK, [command.max_bytes for command in commands])
+        self._stderr = _Stream(boundary, _ERR_MARK, [min(command.max_bytes, STDERR_MAX_BYTES) for command in commands])
         self._streams = {STDOUT: self._stdout, STDERR: self._stderr}
         self._began_at = 0.0
         self.index = 0
+        self.damage = ""
 
     @property
     def greeted(self) -> bool:
@@ -179,15 +184,22 @@ class Decoder:
     @property
     def flooded(self) -> bool:
         """True when the command whose turn it is has printed more than anyone will read."""
-        return any(stream.index == self.index and stream.capture.flooded for stream in self._streams.values())
+        current = [stream for stream in self._streams.values() if stream.index == self.index]
+        return not self.done and any(stream.capture.flooded for stream in current)
 
     def feed(self, stream: int, data: bytes, at: float = 0.0) -> list[Section]:
-        """Take bytes that arrived at ``at`` (seconds, monotonic) and return the sections that they completed."""
+        """Take bytes that arrived at ``at`` (seconds, monotonic) and return the sections that they completed.
+
+        Where the marks are damaged, ``damage`` says how, and what came before them is still returned.
+        """
         greeted = self.greeted
-        self._streams[stream].feed(data, at)
+        sections: list[Section] = []
+        try:
+            self._streams[stream].feed(data, at)
+        except _DamageError as error:
+            self.damage = str(error)
         if self.greeted and not greeted:
             self._began_at = at
-        sections = []
         while self._stdout.ended and self._stderr.ended:
             sections.append(self._section(self._stdout.ended.popleft(), self._stderr.ended.popleft()))
         return sections
@@ -225,10 +237,7 @@ class Decoder:
 
     def _measured(self, out: _End) -> tuple[int, float]:
         """Status and duration: by the host's clock where it has one, else by the time of arrival."""
-        fields = _MARK_FIELDS.fullmatch(" ".join(out.fields))
-        if fields is None:
-            raise FramingError(f"the mark of command {self.index} is not a status and two times")
-        status, began, ended = fields.groups()
+        status, began, ended = out.fields
         if _CLOCK.fullmatch(began) and _CLOCK.fullmatch(ended):
             return int(status), max(0.0, float(ended) - float(began))
         return int(status), max(0.0, out.at - self._began_at)

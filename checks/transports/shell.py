@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from checks.errors import TransportError
 from checks.results import Reason, Section
 from checks.transports.base import Command
-from checks.transports.framing import Decoder, FramingError
+from checks.transports.framing import Decoder
 from checks.transports.script import KILL_AFTER_S, Limiter, build, time_limit
 
 HELLO_S = 10
@@ -57,15 +58,16 @@ class Inbox:
             self._ended, self._error = True, error
             self._arrived.set()
 
-    async def get(self) -> tuple[int, bytes] | None:
-        """The next (stream, bytes), or None at the end. Raises the error that the source ended with."""
-        while not self._chunks:
+    async def get(self, deadline: float) -> tuple[int, bytes] | None:
+        """The next (stream, bytes), or None at the end. Raises TimeoutError, or the error that the source ended with."""
+        if not self._chunks and not self._ended:
+            self._arrived.clear()
+            async with asyncio.timeout_at(deadline):
+                await self._arrived.wait()
+        if not self._chunks:
             if self._error:
                 raise self._error
-            if self._ended:
-                return None
-            self._arrived.clear()
-            await self._arrived.wait()
+            return None
         stream, data = self._chunks.popleft()
         self._size -= len(data)
         if self._paused and self._size <= _WAITING_BYTES // 2 and self._resume:
@@ -108,29 +110,26 @@ class Batch:
     answered: bool = field(default=False, init=False)
     _doubtful: Section | None = field(default=None, init=False)
 
-    async def sections(self) -> AsyncIterator[Section]:
+    async def sections(self) -> AsyncGenerator[Section, None]:
         """Every command's section in order, each as soon as it ends. Raises TransportError as ``Transport.collect`` does."""
         while self.position < len(self.commands) or self._doubtful:
             commands = self.commands[self.position :]
             boundary = secrets.token_hex(16)
             shell = await self.host.start(build(commands, boundary, self.host.limiter, self.host.shell))
             try:
-                async for section in self._read(shell, Decoder(boundary, commands), commands):
-                    yield section
-            except FramingError as error:
-                say = f"the output of {self.host.say()} is damaged ({error}); collect it again"
-                raise TransportError(say, Reason.SSH_PROTOCOL) from error
+                async with aclosing(self._read(shell, Decoder(boundary, commands), commands)) as sections:
+                    async for section in sections:
+                        yield section
             finally:
                 await shell.close()
 
-    async def _read(self, shell: Shell, decoder: Decoder, commands: Sequence[Command]) -> AsyncIterator[Section]:
+    async def _read(self, shell: Shell, decoder: Decoder, commands: Sequence[Command]) -> AsyncGenerator[Section, None]:
         """Read one shell until its last command has ended, or until one command has to be left behind."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.hello_s
         while not decoder.done:
             try:
-                async with asyncio.timeout_at(deadline):
-                    chunk = await shell.inbox.get()
+                chunk = await shell.inbox.get(deadline)
             except TimeoutError:
                 self._give_up(decoder, timed_out=True)
                 return
@@ -144,6 +143,9 @@ class Batch:
                 sections = self._welcome(decoder) + sections
             for section in sections:
                 yield section
+            if decoder.damage:
+                say = f"the output of {self.host.say()} is damaged ({decoder.damage}); collect it again"
+                raise TransportError(say, Reason.SSH_PROTOCOL)
             if decoder.flooded:
                 self.position += 1
                 yield decoder.abandon()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import asyncssh
@@ -139,17 +140,18 @@ class SshTransport:
         self._grace_s = grace_s
 
     async def collect(self, commands: Sequence[Command]) -> AsyncIterator[Section]:
-        while True:
+        for last in (False, True):
             async with self._pool.lease(self.target) as lease:
                 batch = Batch(_LeasedHost(self.target, lease), commands, self._hello_s, self._grace_s)
                 try:
-                    async for section in batch.sections():
-                        yield section
+                    async with aclosing(batch.sections()) as sections:
+                        async for section in sections:
+                            yield section
                     return
                 except TransportError as error:
                     lease.discard()
                     # A connection from the pool may have died unnoticed; as nothing was said on it, a new one may be tried.
-                    if lease.fresh or batch.answered or error.reason is not Reason.CONN_LOST:
+                    if last or lease.fresh or batch.answered or error.reason is not Reason.CONN_LOST:
                         raise
 
     async def close(self) -> None:

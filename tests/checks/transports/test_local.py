@@ -103,7 +103,7 @@ async def test_it_goes_on_in_a_new_shell_when_its_own_is_killed(gather):
 
 async def test_it_refuses_damaged_marks(refusal, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda size: "b" * 32)
-    forged = f"printf '\\n{'b' * 32} 7 0 1.00 1.00\\n'"
+    forged = f"sleep 0.2; printf '\\n{'b' * 32} 7 0 1.00 1.00\\n'"
     error, sections = await refusal(LocalTransport(), Command("one", "echo one"), Command("forged", forged))
     assert isinstance(error, TransportError)
     assert error.reason is Reason.SSH_PROTOCOL

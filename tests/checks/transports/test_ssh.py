@@ -74,7 +74,7 @@ async def test_it_keeps_bytes_that_are_no_text(sshd, over_ssh, gather, data):
     assert section.stdout == data
 
 
-async def test_it_ends_a_command_on_the_host_when_the_batch_is_given_up(sshd, over_ssh, running, gone):
+async def test_it_ends_a_command_on_the_host_when_the_batch_is_given_up(sshd, over_ssh, pool, running, gone):
     mark = uuid.uuid4().hex
     batch = over_ssh(sshd).collect([Command("long", f"sh -c 'sleep 60; sleep 60' {mark}; :", timeout_s=60)])
     waiting = asyncio.ensure_future(anext(batch))
@@ -82,6 +82,7 @@ async def test_it_ends_a_command_on_the_host_when_the_batch_is_given_up(sshd, ov
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+    assert pool._sessions._open == {}
     await gone(mark)
 
 
@@ -99,6 +100,16 @@ async def test_it_calls_the_last_command_late_only_when_the_host_is_still_there(
     (section,) = await gather(over_ssh(sshd, grace_s=0.5), STUCK)
     os.kill(int(section.stdout), signal.SIGKILL)
     assert (section.rc, section.timed_out) == (None, True)
+
+
+async def test_it_does_not_mind_a_child_that_escaped_and_goes_on_printing(sshd, over_ssh, gather, gone):
+    mark = uuid.uuid4().hex
+    escape = f"setsid sh -c 'while sleep 0.05; do echo noise; done' {mark} & sleep 0.2; echo out"
+    batch = over_ssh(sshd).collect([Command("escape", escape), HELLO, Command("last", "sleep 0.3; echo last")])
+    sections = [section async for section in batch]
+    assert [section.rc for section in sections] == [0, 0, 0]
+    assert sections[-1].stdout.endswith(b"last\n")
+    await gone(mark)  # its next word finds the stream closed
 
 
 async def test_it_goes_on_when_the_shell_itself_is_killed(sshd, over_ssh, gather):
