@@ -111,7 +111,7 @@ def doubles(routes: Routes) -> list[Fault]:
         Fault(
             "R06",
             Verdict.WARN,
-            f"{len(same)} routes to {same[0].prefix} with metric {same[0].metric}: {', '.join(map(_way, same[:3]))}",
+            f"{len(same)} routes to {same[0].prefix} with metric {same[0].metric}: {', '.join(map(way, same[:3]))}",
             tuple(place(route, str(route.prefix)) for route in same[:4]),
             len(same),
         )
@@ -125,7 +125,8 @@ def _is_old_ecmp(same: list[Route]) -> bool:
     return same[0].family == 6 and all(hop.gateway for route in same for hop in route.nexthops)
 
 
-def _way(route: Route) -> str:
+def way(route: Route) -> str:
+    """Its gateways and devices, as ip writes them."""
     return " or ".join(f"via {hop.gateway} dev {hop.dev}" if hop.gateway else f"dev {hop.dev}" for hop in route.nexthops)
 
 
@@ -177,12 +178,12 @@ def rival_defaults(routes: Routes, links: Links | None) -> list[Fault]:
     faults = []
     if len({route.devices for route in best}) > 1:
         says = (
-            f"{len(best)} IPv{routes.routes[0].family} default routes with metric {best[0].metric}: {', '.join(map(_way, best))}"
+            f"{len(best)} IPv{routes.routes[0].family} default routes with metric {best[0].metric}: {', '.join(map(way, best))}"
         )
         faults.append(Fault("R21", Verdict.WARN, says, tuple(place(route, "default") for route in best), best[0].metric))
     whys = [dead_way(hop, links) for route in best for hop in route.nexthops]
     if whys and all(whys):
-        says = f"the best default route, {_way(best[0])} with metric {best[0].metric}, has a device that {whys[0]}"
+        says = f"the best default route, {way(best[0])} with metric {best[0].metric}, has a device that {whys[0]}"
         faults.append(Fault("R21", Verdict.WARN, says, (place(best[0], "default"),), best[0].metric))
     return faults
 
@@ -204,10 +205,11 @@ def no_default(routes: Routes, devs: Iterable[str], services: Prefix | None) -> 
             "R01", Verdict.INFO, f"no IPv4 default route among {len(routes.routes)} routes, and no sign of Kubernetes here"
         )
     says = f"no IPv4 default route among {len(routes.routes)} routes on a Kubernetes node"
+    seen = tuple(place(route, dev) for route in routes.routes for dev in route.devices if plugin_of(dev))[:1]
     if "calico" in found:
         says += ": calico's gateway 169.254.1.1 is not answered for"
     elif services and without_route([services], routes):
         says += f", and no other route covers the services {services}"
     else:
-        return Fault("R01", Verdict.WARN, says)
-    return Fault("R01", Verdict.CRIT, says)
+        return Fault("R01", Verdict.WARN, says, seen)
+    return Fault("R01", Verdict.CRIT, says, seen)

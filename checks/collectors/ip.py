@@ -82,6 +82,7 @@ ROUTE6 = Collector(
     TABLE + "ip_or_files '' '-6 route show table all' /proc/net/ipv6_route",
     looks_like=_LIST + rf'"dst":\s*"[0-9a-f]*:[0-9a-f:]*(?:/\d+)?"{_ROUTES}'
     rf"|^(?:{_TYPES} )?[0-9a-f]*:[0-9a-f:]*(?:/\d+)? {_NO_NEIGHBOUR}.*\bmetric \d+|^== /proc/net/ipv6_route$",
+    optional=True,
     max_bytes=_MEGABYTES_4,
 )
 

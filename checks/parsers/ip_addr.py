@@ -21,7 +21,7 @@ from typing import Any
 from checks.errors import ParseError
 from checks.parsers.ip_addr_text import FLAGS, read_addr_lines, read_proc_addresses
 from checks.parsers.ip_link import Link, link_from
-from checks.parsers.ip_output import Element, built, read_output
+from checks.parsers.ip_output import Element, built, guarded, read_output
 from checks.parsers.ip_prefix import Address as Ip
 from checks.parsers.ip_prefix import Prefix
 
@@ -72,6 +72,7 @@ class Addresses:
         return next((address for address in self.addresses if Ip.parse(address.ip) == wanted), None)
 
 
+@guarded
 def parse_addresses(text: str) -> Addresses:
     """All addresses. Raises ParseError when the text was cut or is not what ``ip addr`` prints."""
     output = read_output(text)
@@ -103,10 +104,10 @@ def _from_json(elements: tuple[Element, ...]) -> Addresses:
 def _address(line: int, dev: str, data: Mapping[str, Any]) -> Address:
     if "local" not in data or "prefixlen" not in data:
         raise ParseError(f"line {line} is not an address", line=line)
-    Ip.parse(str(data["local"]))
+    network = Prefix.parse(str(data["local"]), length=int(data["prefixlen"]))
     return Address(
         ip=str(data["local"]),
-        plen=int(data["prefixlen"]),
+        plen=network.length,
         dev=dev,
         scope=str(data.get("scope", "global")),
         flags=frozenset(flag for flag in FLAGS if data.get(flag)),

@@ -83,7 +83,7 @@ def parse_conf(text: str) -> Conf:
         kind = path.rpartition("/")[2]
         if kind in tables:
             _read_table(files.text(path), files.line_of(path), tables[kind], places[kind])
-        elif re.fullmatch(r"-?\d+", files.text(path).strip(), re.ASCII):
+        elif re.fullmatch(r"-?\d{1,18}", files.text(path).strip(), re.ASCII):
             single[kind], single_lines[kind] = int(files.text(path)), files.line_of(path)
     if not tables["conf"]:
         raise ParseError("the list holds no device", Reason.MISSING)
@@ -97,7 +97,7 @@ def _read_table(text: str, first: int, table: dict[str, dict[str, int]], lines: 
         dev, *pairs = line.split()
         values = {}
         for pair in pairs:
-            match = re.fullmatch(r"(\w+)=(-?\d*)", pair, re.ASCII)
+            match = re.fullmatch(r"(\w+)=(-?\d{0,18})", pair, re.ASCII)
             if not match:
                 raise ParseError(f"line {number} is not a device and its switches: {line[:80]!r}", line=number)
             if match[2]:

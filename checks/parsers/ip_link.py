@@ -17,7 +17,7 @@ from typing import Any
 
 from checks.errors import ParseError
 from checks.parsers.ip_link_text import read_link_lines
-from checks.parsers.ip_output import Output, built, read_output
+from checks.parsers.ip_output import Output, built, guarded, read_output
 
 _TUNNEL_LINKS = frozenset({"ipip", "sit", "gre", "tunnel6", "gre6"})
 _COUNTERS = {"errors": "errors", "dropped": "dropped", "packets": "packets", "bytes": "bytes"}
@@ -77,6 +77,7 @@ class Links:
         return [link for link in self.links if link.name.startswith(starts)]
 
 
+@guarded
 def parse_links(text: str) -> Links:
     """All devices. Raises ParseError when the text was cut or is not what ``ip link`` or ``ip addr`` prints."""
     output = read_output(text)

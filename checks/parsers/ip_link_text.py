@@ -88,6 +88,6 @@ def _read_detail(data: dict[str, Any], words: list[str]) -> None:
 
 def _numbers(names: list[str], line: str) -> dict[str, int]:
     values = line.split()
-    if not all(value.isdigit() for value in values):
+    if not all(re.fullmatch("[0-9]{1,20}", value) for value in values):
         return {}
     return {name: int(value) for name, value in zip(names, values, strict=False)}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checks.errors import ParseError
-from checks.parsers.ip_output import built, read_output
+from checks.parsers.ip_output import built, guarded, read_output
 from checks.parsers.ip_prefix import Address
 
 STATES = frozenset({"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "NOARP", "PERMANENT", "NONE", "COMPLETE"})
@@ -63,6 +63,7 @@ class Neighbours:
         return next((e for e in self.entries if not e.proxy and dev in ("", e.dev) and Address.parse(e.ip) == wanted), None)
 
 
+@guarded
 def parse_neighbours(text: str) -> Neighbours:
     """All entries. Raises ParseError when the text was cut or is not what ``ip neigh`` prints."""
     output = read_output(text)

@@ -19,6 +19,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import wraps
 from itertools import accumulate
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -97,12 +98,28 @@ def read_output(text: str) -> Output:
 _PASTED = {"IP ": "arp", "Ifa": "route", "Int": "dev"}
 
 
+_STUMBLES = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError, OverflowError)
+
+
+def guarded(parse: Callable[P, T]) -> Callable[P, T]:
+    """A parser that raises nothing but ParseError, whatever it is given."""
+
+    @wraps(parse)
+    def guard(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return parse(*args, **kwargs)
+        except _STUMBLES as error:
+            raise ParseError(f"the output holds a value that cannot be read ({str(error)[:80]})") from error
+
+    return guard
+
+
 def built(line: int, build: Callable[Concatenate[int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What ``build`` makes of one line; whatever it stumbles over becomes a ParseError of that line."""
     try:
         return build(line, *args, **kwargs)
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-        raise ParseError(f"line {line} holds a value that cannot be read ({error})", line=line) from error
+    except _STUMBLES as error:
+        raise ParseError(f"line {line} holds a value that cannot be read ({str(error)[:80]})", line=line) from error
 
 
 def _read_framed(text: str) -> Output:
@@ -150,7 +167,7 @@ def _elements(text: str) -> Iterator[Element]:
             break
         try:
             data, end = decoder.raw_decode(text, position)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _broken(text, getattr(error, "pos", position), starts) from None
         if not isinstance(data, dict):
             raise ParseError("the JSON is not a list of objects", line=bisect_right(starts, position))

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 
@@ -60,9 +61,11 @@ class Prefix:
         host, slash, bits = text.partition("/")
         address = Address.parse(host)
         full = BITS[address.family]
-        if slash and not (bits.isascii() and bits.isdigit() and int(bits) <= full):
+        size = full if length is None else length
+        if slash:
+            size = int(bits) if re.fullmatch("[0-9]{1,3}", bits) else -1
+        if not 0 <= size <= full:
             raise ParseError(f"{text[:60]!r} is not a network")
-        size = int(bits) if slash else full if length is None else length
         return cls.around(address, size)
 
     @classmethod

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checks.errors import ParseError
-from checks.parsers.ip_output import built, read_output
+from checks.parsers.ip_output import built, guarded, read_output
 from checks.parsers.ip_prefix import Prefix
 from checks.parsers.ip_route_proc import read_proc
 from checks.parsers.ip_route_text import TYPES, read_lines
@@ -107,6 +107,7 @@ class Routes:
         return [route for route in self.routes if route.table == table]
 
 
+@guarded
 def parse_routes(text: str, family: int = 4) -> Routes:
     """All routes of one family. Raises ParseError when the text was cut or is not what ``ip route`` prints."""
     output = read_output(text)
@@ -116,7 +117,7 @@ def parse_routes(text: str, family: int = 4) -> Routes:
         objects = read_proc(output, family)
     else:
         objects = read_lines(output.lines)
-    routes = [built(line, build_route, data, family) for line, data in objects if _family(data, family) == family]
+    routes = [built(line, build_route, data, family) for line, data in objects if built(line, _family, data, family) == family]
     # A kernel before 4.11 lists its own "nothing matches" entry, in no table of any rule.
     return Routes(output.tool, output.framed, tuple(route for route in routes if route.table != "unspec"))
 
@@ -158,7 +159,7 @@ def table_name(table: str) -> str:
     return _TABLES.get(table, table)
 
 
-def _family(data: Mapping[str, Any], asked: int) -> int:
+def _family(_line: int, data: Mapping[str, Any], asked: int) -> int:
     """The family of a row; ``default`` tells it only by what stands beside it, and a dump of all tables may hold both."""
     dst, first = str(data.get("dst", "")), (data.get("nexthops") or [data])[0]
     if dst != "default":

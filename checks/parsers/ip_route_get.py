@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from checks.errors import ParseError
 from checks.parsers.files import split_files
-from checks.parsers.ip_output import built, read_output
+from checks.parsers.ip_output import built, guarded, read_output
 from checks.parsers.ip_route import Route, build_route
 from checks.parsers.ip_route_text import read_lines
 from checks.results import Reason
@@ -65,6 +65,7 @@ class KernelAnswers:
     plain: KernelAnswer | None = None
 
 
+@guarded
 def parse_route_get(text: str, family: int = 4) -> KernelAnswers:
     """Read the answers. Raises ParseError when the section was cut, and for a message that is not known."""
     if not text.strip():

@@ -99,7 +99,7 @@ def _read_metric(data: dict[str, Any], name: str, words: Iterator[str]) -> None:
     if value == "lock":
         metrics[name + "_lock"] = True
         value = next(words, "")
-    metrics[name] = int(value) if value.isdigit() else value
+    metrics[name] = int(value) if re.fullmatch(r"\d{1,9}", value, re.ASCII) else value
 
 
 def _read_via(data: dict[str, Any], words: Iterator[str]) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checks.errors import ParseError
-from checks.parsers.ip_output import built, read_output
+from checks.parsers.ip_output import built, guarded, read_output
 from checks.parsers.ip_prefix import Prefix
 from checks.parsers.ip_route import table_name
 
@@ -86,6 +86,7 @@ class Rules:
         )
 
 
+@guarded
 def parse_rules(text: str, family: int = 4) -> Rules:
     """All rules of one family. Raises ParseError when the text was cut or is not what ``ip rule`` prints."""
     output = read_output(text)

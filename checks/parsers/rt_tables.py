@@ -15,6 +15,6 @@ def parse_rt_tables(text: str) -> dict[int, str]:
     """Names by number. Comments and lines of another form are passed over, as ip does."""
     found: dict[int, str] = {}
     for line in whole_lines(text):
-        if match := re.match(r"^\s*(0x[0-9a-fA-F]+|\d+)\s+([^\s#]+)", line):
+        if match := re.match(r"^\s*(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})\s+([^\s#]+)", line):
             found[int(match[1], 0)] = match[2]
     return found

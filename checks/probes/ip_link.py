@@ -13,7 +13,7 @@ from checks.collectors.ip import ADDR, ADDR_AGAIN, LINK, LINK_SAMPLES, ROUTE4
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.ip_addr import Address, Addresses
-from checks.parsers.ip_link import Link, Links, parse_links
+from checks.parsers.ip_link import Link, Links
 from checks.probes.base import FactSpec, Probe, Report, Threshold
 from checks.probes.ip_rules import rules
 from checks.probes.ip_sections import FACT_ROWS, Tables, find_all, lines
@@ -39,7 +39,7 @@ def judge_link(report: Report) -> None:
         found = []
         report.find("R03", Verdict.CRIT, f"{asked} is DOWN", value=asked, evidence=_at(report, links, asked))
     find_all(report, found)
-    if not any(fault.verdict in (Verdict.WARN, Verdict.CRIT) for fault in found) and not report.findings:
+    if all(finding.verdict == Verdict.INFO for finding in report.findings):
         up = sum(link.carrier for link in wanted.links)
         report.find("R25", Verdict.OK, f"{up} of {len(wanted.links)} devices are up with carrier, and none that is used is not")
     underlay = next((link for dev in outward if (link := links.find(dev))), None)
@@ -69,7 +69,10 @@ def _link_fact(link: Link) -> dict[str, Any]:
 
 def judge_errors(report: Report) -> None:
     tables = Tables(report)
-    before, after = tables.need("links_a", parse_links), tables.need("links_b", parse_links)
+    before, after = tables.links("links_a"), tables.links("links_b")
+    if before is None or after is None:
+        tables.tell_absent()
+        return
     asked = report.params.get("iface") or ""
     deltas: dict[str, dict[str, int]] = {}
     for link in after.links:

@@ -88,8 +88,12 @@ def _simulate(tables: Tables, flow: Flow) -> tuple[Links | None, Fate | None]:
     links = tables.links()
     conf = tables.conf() if flow.iif and flow.dst.family == 4 else None
     routes = tables.routes(flow.dst.family)
-    policy = tables.rules(flow.dst.family) or plain_rules(flow.dst.family)
+    policy = tables.rules(flow.dst.family)
+    if policy is None:
+        tables.absent.append(f"rule{flow.dst.family}")
+        policy = plain_rules(flow.dst.family)
     if routes is None:
+        tables.absent.append(f"route{flow.dst.family}")
         return links, None
     if routes.tool in ("busybox", "procfs") and any(r.type == "unicast" and not r.devices for r in routes.routes):
         raise EvidenceError("busybox hides the legs of a multipath route, and this host has one", Reason.UNPARSED)

@@ -15,7 +15,7 @@ from checks.collectors.ip import GC, NEIGH, NEIGH_AGAIN, NEIGH_SAMPLES, ROUTE4, 
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.arp_cache import NeighbourStat, parse_arp_cache
-from checks.parsers.ip_neigh import Neighbour, Neighbours, parse_neighbours
+from checks.parsers.ip_neigh import Neighbour, Neighbours
 from checks.parsers.ip_prefix import Address
 from checks.parsers.ip_route import Route
 from checks.parsers.reading import read_file
@@ -110,7 +110,10 @@ def _fact(entry: Neighbour) -> dict[str, Any]:
 
 def judge_changes(report: Report) -> None:
     tables = Tables(report)
-    before, after = (tables.need(f"neighbours_{sample}", parse_neighbours) for sample in "ab")
+    before, after = tables.neighbours("neighbours_a"), tables.neighbours("neighbours_b")
+    if before is None or after is None:
+        tables.tell_absent()
+        return
     faults = changes(before, after, "neighbours")
     report.fact("moved", [fault.value for fault in faults])
     if not find_all(report, faults):

@@ -63,7 +63,9 @@ def _judge_default(report: Report, routes: Routes, links: Links | None) -> None:
         find_all(report, [fault])
         return
     best = faults.defaults(routes)[0]
-    report.find("R01", Verdict.OK, f"the default route is {best}", evidence=[report.evidence("route4", best.line)])
+    table = "" if best.table == "main" else f" (table {best.table})"
+    says = f"the default route leaves by {faults.way(best)}{table}"
+    report.find("R01", Verdict.OK, says, evidence=[report.evidence("route4", best.line)])
 
 
 def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: Links | None) -> None:
@@ -71,14 +73,14 @@ def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: 
     gateways = {hop.gateway for route in routes.routes for hop in route.nexthops if hop.gateway}
     if not routes.routes:
         return
-    if not find_all(report, off_link):
-        report.find("R02", Verdict.OK, f"all {len(gateways)} {name} gateways can be reached on their devices")
+    if not find_all(report, off_link) and gateways:
+        report.find("R02", Verdict.OK, f"{name} gateways within reach of their devices: all {len(gateways)}")
     if not find_all(report, faults.dead_ways(routes, links)) and links:
-        report.find("R03", Verdict.OK, f"the devices of all {len(routes.routes)} {name} routes can carry packets")
+        report.find("R03", Verdict.OK, f"none of {len(routes.routes)} {name} routes that are in use leaves by a dead device")
     if not find_all(report, faults.doubles(routes)):
         report.find("R06", Verdict.OK, f"no two of {len(routes.routes)} {name} routes contradict each other")
-    if not find_all(report, faults.rival_defaults(routes, links)):
-        report.find("R21", Verdict.OK, f"the {name} default routes do not rival each other")
+    if not find_all(report, faults.rival_defaults(routes, links)) and faults.defaults(routes):
+        report.find("R21", Verdict.OK, f"the best {name} default route has no rival")
 
 
 def _judge_expected(report: Report, wanted: list[Prefix], known: list[Routes]) -> None:

@@ -47,8 +47,15 @@ class Tables:
         """The section, read; None when it was never given. Raises EvidenceError when it is damaged."""
         if name in self.report.sections:
             return self.need(name, parse)
-        self.absent.append(name)
+        if not any(collector.name == name and collector.optional for collector in self.report.probe.collectors):
+            self.absent.append(name)
         return None
+
+    def _filled(self, name: str, found: T | None, rows: str) -> T | None:
+        """A table that no running host has empty. Raises EvidenceError for one that is."""
+        if found is not None and not getattr(found, rows):
+            raise EvidenceError(f"{name} lists nothing, and a host always has something there", Reason.EMPTY, name)
+        return found
 
     def tell_absent(self) -> None:
         """Say what was not looked at."""
@@ -61,30 +68,31 @@ class Tables:
         name = f"route{family}"
         if family == 6 and self._no_ipv6(name):
             return Routes("none", framed=True, routes=())
-        return self.want(name, lambda text: parse_routes(text, family))
+        found = self.want(name, lambda text: parse_routes(text, family))
+        return self._filled(name, found, "routes") if family == 4 else found
 
     def rules(self, family: int) -> Rules | None:
         """The policy rules of a family. Raises EvidenceError when the tool leaves out what a rule asks for."""
         name = f"rule{family}"
         if family == 6 and self._no_ipv6(name):
             return plain_rules(6)
-        rules = self.want(name, lambda text: parse_rules(text, family))
+        rules = self._filled(name, self.want(name, lambda text: parse_rules(text, family)), "rules")
         if rules and not rules.complete:
             say = "busybox does not print whole policy rules (not, goto, ports are left out), and this host has special ones"
             raise EvidenceError(say, Reason.UNPARSED, name, next((rule.line for rule in rules.rules if rule.is_selective), 1))
         return rules
 
-    def links(self) -> Links | None:
+    def links(self, name: str = "link") -> Links | None:
         """The devices."""
-        return self.want("link", parse_links)
+        return self._filled(name, self.want(name, parse_links), "links")
 
     def addresses(self, name: str = "addr") -> Addresses | None:
         """The addresses."""
-        return self.want(name, parse_addresses)
+        return self._filled(name, self.want(name, parse_addresses), "addresses")
 
     def neighbours(self, name: str = "neigh") -> Neighbours | None:
         """The neighbour table."""
-        return self.want(name, parse_neighbours)
+        return self._filled(name, self.want(name, parse_neighbours), "entries")
 
     def conf(self) -> Conf | None:
         """The switches of every device."""
