@@ -43,3 +43,27 @@ TASKS = Collector(
     "files /proc/sys/kernel/pid_max /proc/sys/kernel/threads-max /proc/loadavg",
     looks_like=r"^== /proc/sys/kernel/pid_max$",
 )
+
+LIMITS = Collector(
+    "limits",
+    "The process's limits, open files, and tasks of its user",
+    FIND_PROCESS
+    + r"""
+if [ -z "$pid" ]; then files; exit 0; fi
+user=$(awk '/^Uid:/ { print $2 }' "/proc/$pid/status" 2>/dev/null)
+tasks=$(cat /proc/[0-9]*/status 2>/dev/null |
+  awk -v u="$user" '/^Uid:/ { x = $2 } /^Threads:/ { if (x == u) n += $2 } END { print n + 0 }')
+if [ -r "/proc/$pid/fd" ]; then fds=$(ls "/proc/$pid/fd" 2>/dev/null | wc -l); else fds=unreadable; fi
+printf '== counts\nuid %s\nuid_tasks %s\nfds %s\n\n' "$user" "$tasks" "$fds"
+files "/proc/$pid/limits"
+""",
+    args=("pid", "process"),
+    looks_like=r"^Limit\s+Soft Limit\s+Hard Limit\s+Units",
+)
+
+HOST_FILES = Collector(
+    "host_files",
+    "Open files of the whole host and their bounds",
+    "files /proc/sys/fs/file-nr /proc/sys/fs/nr_open /proc/sys/fs/file-max",
+    looks_like=r"^== /proc/sys/fs/file-nr$",
+)
