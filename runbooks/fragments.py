@@ -10,7 +10,6 @@ from django.utils import translation
 
 from runbooks.choices import RUN_TERMINAL
 from runbooks.models import Run
-from runbooks.presenters.database import changed_checks
 from runbooks.presenters.run import RunView, present_run
 from runbooks.watching import Watch, token_of
 
@@ -32,7 +31,7 @@ class Changes:
 def changes(watch: Watch, since: int, *, broker_down: bool = False) -> Changes:
     """The pieces that events after ``since`` may have changed, in the language of the watch. Raises Run.DoesNotExist."""
     with translation.override(watch.language):
-        view = present_run(watch.run, only=changed_checks(watch.run, since), broker_down=broker_down)
+        view = present_run(watch.run, since=since, broker_down=broker_down)
         return Changes(view.seq, view.finished, _pieces(view, watch))
 
 

@@ -16,13 +16,23 @@ from runbooks.document.model import Check, Part
 from runbooks.models import Run
 from runbooks.presenters.answer import answer_of
 from runbooks.presenters.card import CardView, card
-from runbooks.presenters.database import Cell, Detail, HostRow, RunRows, read_details, read_run, read_sections, read_ticks
+from runbooks.presenters.database import (
+    Cell,
+    Detail,
+    HostRow,
+    RunRows,
+    changed_checks,
+    read_details,
+    read_run,
+    read_sections,
+    read_ticks,
+)
 from runbooks.presenters.grid import HOSTS_MAX, GridView, grid
 from runbooks.presenters.notices import Notice, notices
 from runbooks.presenters.over_hosts import PICKS_OF, WORST_HOST, Choice, chosen, in_order
 from runbooks.presenters.overview import CheckLink, OverviewView, link, overview, unreached_say
 from runbooks.presenters.shown import LABELS, UNREACHED, Shown, of_verdict, worst_seen
-from runbooks.presenters.words import clock, is_chinese, visible
+from runbooks.presenters.words import clock, is_chinese, quantity, visible
 
 
 @dataclass(frozen=True)
@@ -87,10 +97,21 @@ class RunView:
 
 
 def present_run(
-    run_id: UUID, choice: Choice = WORST_HOST, *, only: Collection[str] | None = None, broker_down: bool = False
+    run_id: UUID,
+    choice: Choice = WORST_HOST,
+    *,
+    only: Collection[str] | None = None,
+    since: int | None = None,
+    broker_down: bool = False,
 ) -> RunView:
-    """The run as it is now, in a fixed number of statements. ``only`` leaves out the cards of all other checks."""
+    """The run as it is now, in a fixed number of statements.
+
+    ``only`` leaves out the cards of all other checks, ``since`` those without an event after that one. ``seq`` is read before
+    everything else: what happens while we read may be shown already, and will be named again by the next ``since``.
+    """
     rows = read_run(run_id)
+    if since is not None:
+        only = changed_checks(run_id, since)
     titles = {check.id: (number, check.title or check.id) for number, check in enumerate(rows.document.steps, 1)}
     cards = _cards(rows, choice, only)
     ticks = {} if rows.finished else read_ticks()
@@ -108,7 +129,7 @@ def present_run(
         started_by=visible(run.started_by.get_username()) if run.started_by else "",
         created_at=run.created_at,
         finished_at=run.finished_at,
-        params=tuple((visible(str(name)), visible(str(value))) for name, value in run.params.items() if value is not None),
+        params=tuple((visible(str(name)), quantity(value)) for name, value in run.params.items() if value is not None),
         status=_status(rows, titles),
         overview=overview(rows, answer_of(rows), titles),
         grid=grid(rows, titles),
@@ -217,7 +238,8 @@ def _parts(rows: RunRows, cards: Mapping[str, CardView], titles: Mapping[str, tu
 
 
 def part_view(part: Part, titles: Mapping[str, tuple[int, str]]) -> PartView:
-    """A part of the narrative without its card."""
-    number = titles[part.check_id][0] if part.check_id and part.check_id in titles else None
-    lang = "zh" if is_chinese(part.heading + part.html_before) else ""
-    return PartView(part.heading, part.level, part.anchor, part.html_before, lang, number, part.check_id or "")
+    """A part of the narrative without its card. A second check under one heading is headed by its own title."""
+    number, title = titles.get(part.check_id or "", (None, ""))
+    heading, anchor = part.heading or title, part.anchor or (f"about-{part.check_id}" if title else "")
+    lang = "zh" if is_chinese(heading + part.html_before) else ""
+    return PartView(heading, part.level or 3, anchor, part.html_before, lang, number, part.check_id or "")

@@ -10,6 +10,7 @@ from django.test import Client
 
 from runbooks.fragments import changes
 from runbooks.models import Host, Run
+from runbooks.presenters import run as presenters_run
 from runbooks.watching import Watch, token_of, watch_of
 
 HTMX = {"HX-Request": "true"}
@@ -44,6 +45,28 @@ def test_it_leaves_unchanged_cards_out(made_run: Any, answer: Any) -> None:
     found = changes(Watch(run.pk), since)
     assert [name for name in found.pieces if name.startswith("card")] == ["card-c3"]
     assert (found.seq, found.finished) == (seq_of(run), False)
+
+
+@pytest.mark.parametrize("moment", ["read_run", "changed_checks", "read_details", "read_sections"])
+def test_it_loses_nothing_that_happens_while_it_reads(
+    made_run: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    run = made_run(checks=3)
+    answer(run, "c1", "ok")
+    real, waiting = getattr(presenters_run, moment), ["c2"]
+
+    def meanwhile(*args: Any, **kwargs: Any) -> Any:
+        found = real(*args, **kwargs)
+        if waiting:
+            answer(run, waiting.pop(), "crit")
+        return found
+
+    monkeypatch.setattr(presenters_run, moment, meanwhile)
+    first = changes(Watch(run.pk), 0)
+    second = changes(Watch(run.pk), first.seq)
+    shown = {**first.pieces, **second.pieces}
+    assert second.seq == seq_of(run)
+    assert 'data-verdict="crit"' in shown["card-c2"]
 
 
 def test_it_answers_204_while_nothing_has_changed(viewer: Client, made_run: Any) -> None:
