@@ -28,9 +28,11 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 from ssh_rig.ansible import ansible_rows  # noqa: E402
+from ssh_rig.machine import children_cpu_s, machine_busy_s  # noqa: E402
 from ssh_rig.servers import SSHD, Line, Server, start_sshd, start_stub  # noqa: E402
 
 from checks.transports.base import Command  # noqa: E402
+from checks.transports.local import LocalTransport  # noqa: E402
 from checks.transports.pool import ConnectionPool, PoolLimits  # noqa: E402
 from checks.transports.ssh import SshTarget, SshTransport  # noqa: E402
 
@@ -122,6 +124,20 @@ async def one_host(rig: Rig) -> None:
     rig.row("ten cold / server's turns + bare commands", took["cold"], turns + took["bare"], "ms", 1.4, note)
 
 
+async def host_cost(rig: Rig) -> None:
+    """What the frames cost the host: processor time, which is steadier than the clock on a busy machine."""
+    transport, cost = LocalTransport(), {"framed": 0.0, "limited": 0.0}
+    for _ in range(rig.rounds):
+        before = children_cpu_s()
+        assert len([section async for section in transport.collect(COMMANDS)]) == len(COMMANDS)
+        between = children_cpu_s()
+        await local(LIMITED)
+        cost["framed"] += between - before
+        cost["limited"] += children_cpu_s() - between
+    framed, limited = (1000 * cost[name] / rig.rounds for name in ("framed", "limited"))
+    rig.row("ten on this machine, processor time / with timeouts", framed, limited, "ms", 1.15)
+
+
 async def server_turns(rig: Rig) -> float:
     line = Line(rig.sshd.target.port, 0)
     for _ in range(rig.rounds):
@@ -147,13 +163,6 @@ async def far_host(rig: Rig) -> None:
     line.stop()
     rig.row("ten warm at 20 ms / one round trip + commands with timeouts", took["warm"], 20 + took["limited"], "ms", 1.6)
     rig.row("ten cold at 20 ms / six round trips + commands with timeouts", took["cold"], 120 + took["limited"], "ms", 2.5)
-
-
-def machine_busy_s() -> float:
-    """Processor seconds that all of the machine has worked."""
-    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    idle = int(fields[3]) + int(fields[4])
-    return (sum(map(int, fields[:8])) - idle) / os.sysconf("SC_CLK_TCK")
 
 
 async def fan_out(server: Server, count: int, pool: ConnectionPool) -> tuple[float, float, float]:
@@ -204,7 +213,7 @@ def show(rows: list[Row]) -> None:
 
 
 async def measure(rig: Rig, only: str) -> None:
-    for part in (one_host, far_host, client_cost, many_hosts, ansible):
+    for part in (host_cost, one_host, far_host, client_cost, many_hosts, ansible):
         if only in part.__name__:
             await part(rig)
 
@@ -226,7 +235,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--full", action="store_true", help="ansible on 50 hosts too: minutes of both cores")
-    parser.add_argument("--only", default="", help="one_host, far_host, client_cost, many_hosts or ansible")
+    parser.add_argument("--only", default="", help="host_cost, one_host, far_host, client_cost, many_hosts or ansible")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers below are stopped
     if not SSHD:
