@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from checks.results import Verdict
 from runbooks.document.expressions import compiled
 from runbooks.document.model import Comparison, Condition
 
-_MATCH_SECONDS = 0.1
+_MATCH_SECONDS = 0.2
 _MATCH_TEXT = 65536
 
 
@@ -84,8 +85,11 @@ def _is_number(value: Any) -> bool:
 
 def _matches(pattern: str, value: Any) -> bool | None:
     """True when the text, or any entry of a list, matches; None when matching took too long."""
-    texts = value if isinstance(value, list | tuple) else [value]
+    until = time.monotonic() + _MATCH_SECONDS
     try:
-        return any(compiled(pattern).search(str(text)[:_MATCH_TEXT], timeout=_MATCH_SECONDS) for text in texts)
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if compiled(pattern).search(str(text)[:_MATCH_TEXT], timeout=max(until - time.monotonic(), 0.001)):
+                return True
     except TimeoutError:
         return None
+    return False

@@ -10,20 +10,32 @@ from runbooks.document.expressions import ExpressionError, read_condition
 from runbooks.document.located import Node, Place
 from runbooks.document.model import Condition, Problem, Severity
 
+PROBLEMS_MAX = 200
+_WORD_MAX = 80
+
+
+class TooManyProblemsError(Exception):
+    """Whoever wrote this should mend what was found before more is looked for."""
+
 
 class Problems:
-    """The problems found so far."""
+    """The problems found so far. Raises TooManyProblemsError beyond PROBLEMS_MAX, which also bounds the work on hostile text."""
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
 
     def error(self, place: Place, code: str, say: str, suggest: str = "", length: int = 0) -> None:
         """Add an error: the runbook cannot be published."""
-        self.found.append(Problem(place.line, place.column, Severity.ERROR, code, say, suggest, length))
+        self._add(Problem(place.line, place.column, Severity.ERROR, code, say, suggest, length))
 
     def warning(self, place: Place, code: str, say: str, suggest: str = "", length: int = 0) -> None:
         """Add a warning."""
-        self.found.append(Problem(place.line, place.column, Severity.WARNING, code, say, suggest, length))
+        self._add(Problem(place.line, place.column, Severity.WARNING, code, say, suggest, length))
+
+    def _add(self, problem: Problem) -> None:
+        self.found.append(problem)
+        if len(self.found) >= PROBLEMS_MAX:
+            raise TooManyProblemsError
 
     def in_order(self) -> tuple[Problem, ...]:
         """Without repeats, by line and column."""
@@ -32,7 +44,7 @@ class Problems:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known name that the word was probably meant to be, or an empty string."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "") if len(word) <= _WORD_MAX else ""
 
 
 class Fields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from runbooks.document.effort import LINE_MAX
 from runbooks.document.fences import Broken, Fence, Scan
 from runbooks.document.fields import Problems
 from runbooks.document.host_changes import host_changes
@@ -115,7 +116,7 @@ def _pictures(draft: Draft) -> None:
     for number, line in enumerate(draft.lines[draft.first :], draft.first + 1):
         if number in inside or "![" not in line:
             continue
-        for match in _PICTURE.finditer(line):
+        for match in _PICTURE.finditer(line[:LINE_MAX]):
             place = Place(number, match.start() + 1)
             if not match["alt"].strip():
                 draft.problems.warning(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from checks.probes.base import Probe
 from runbooks.document.effort import fit_to_render
 from runbooks.document.fences import scan
-from runbooks.document.fields import Problems
+from runbooks.document.fields import Problems, TooManyProblemsError
 from runbooks.document.lint import Draft, lint_rendered, lint_text
 from runbooks.document.lint_checks import lint_checks
 from runbooks.document.located import Place
@@ -18,6 +18,7 @@ from runbooks.document.read_meta import read_meta, split_front_matter
 from runbooks.document.render import render
 
 MAX_BYTES = 2_000_000
+CHECKS_MAX = 200
 
 
 def parse(text: str, *, probes: Mapping[str, Probe] | None = None) -> Document:
@@ -31,6 +32,13 @@ def parse(text: str, *, probes: Mapping[str, Probe] | None = None) -> Document:
     if len(text) >= MAX_BYTES or len(text.encode("utf-8", "replace")) >= MAX_BYTES:
         problems.error(Place(1, 1), "too-long", "this file is 2 MB or larger: split it, or keep long output out of the runbook")
         return Document(text, problems=problems.in_order())
+    try:
+        return _parse(text, probes, problems)
+    except TooManyProblemsError:
+        return Document(text, problems=problems.in_order())
+
+
+def _parse(text: str, probes: Mapping[str, Probe] | None, problems: Problems) -> Document:
     lines = _lines(text, problems)
     meta, meta_node = read_meta(lines, problems)
     first = max(split_front_matter(lines), 0)
@@ -57,7 +65,12 @@ def _lines(text: str, problems: Problems) -> list[str]:
 def _read_checks(draft: Draft) -> None:
     headings = draft.headings()
     taken: dict[str, int] = {}
-    for fence in draft.check_fences:
+    fences = draft.check_fences
+    if len(fences) > CHECKS_MAX:
+        draft.problems.error(
+            Place(fences[CHECKS_MAX].line, 1), "too-much", f"split this file: it has more than {CHECKS_MAX} checks"
+        )
+    for fence in fences[:CHECKS_MAX]:
         title = next((title for line, title in reversed(headings) if line < fence.line), "")
         check, node = read_check(fence, title, draft.problems)
         if check is None or node is None:

@@ -29,14 +29,14 @@ KEYS = (
 THEN = ("ok", "info", "warn", "crit")
 _STEP_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _REFERENCE = re.compile(rf"\{{\s*({NAME})\s*\}}")
-_BODY_MAX = 65536
+_BODY_MAX = 16384
 
 
 def read_check(fence: Fence, heading: str, problems: Problems) -> tuple[Check | None, Node | None]:
     """The check and its YAML (for lint's line numbers), or None where the block cannot be read at all."""
     here = Place(fence.line, fence.column)
     if len(fence.text) > _BODY_MAX:
-        problems.error(here, "too-long", "shorten this check: it is larger than 64 KiB")
+        problems.error(here, "too-long", "shorten this check: it is larger than 16 KiB")
         return None, None
     try:
         node = load(fence.text, fence.line + 1, fence.indents)

@@ -15,6 +15,7 @@ from runbooks.document.model import Conclusion, Meta, Source, Symptoms
 KEYS = ("title", "title_zh", "kind", "tags", "targets", "params", "symptoms", "source", "conclusions")
 KINDS = ("incident", "how-to", "reference")
 _SIGNATURES_MAX = 50
+_FRONT_MAX = 65536
 _PARAM_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -32,8 +33,12 @@ def read_meta(lines: list[str], problems: Problems) -> tuple[Meta, Node | None]:
         say = "close the front matter with a line of three dashes" if end else "begin with front matter: ---, title: …, ---"
         problems.error(Place(1, 1), "front-matter", say)
         return Meta(), None
+    text = "\n".join(lines[1 : end - 1])
+    if len(text) > _FRONT_MAX:
+        problems.error(Place(1, 1), "too-long", f"shorten the front matter: it is longer than {_FRONT_MAX} characters")
+        return Meta(), None
     try:
-        node = load("\n".join(lines[1 : end - 1]), 2)
+        node = load(text, 2)
     except YamlError as error:
         problems.error(error.place, "bad-yaml", error.say, error.suggest, error.length)
         return Meta(), None

@@ -12,6 +12,8 @@ from runbooks.document.expressions import NAME
 NOT_KNOWN = "(not known)"
 _NAME = re.compile(rf"\{{({NAME})\}}")
 _MAX = 120
+# what a terminal, a chat or a reader's eye would act on and not show: control, bidirectional and zero-width characters
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def names(sentence: str) -> Iterator[tuple[str, int]]:
@@ -49,5 +51,5 @@ def spell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     text = ", ".join(spell(item) for item in value) if isinstance(value, list | tuple) else str(value)
-    text = " ".join(text.split())
+    text = _HIDDEN.sub("\ufffd", " ".join(text.split()))
     return text if len(text) <= _MAX else text[: _MAX - 1] + "…"

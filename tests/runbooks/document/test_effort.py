@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbooks.document.fields import PROBLEMS_MAX
 from runbooks.document.parse import parse
 
 HEAD = "---\ntitle: x\nkind: reference\n---\n"
@@ -31,6 +32,28 @@ def test_it_refuses_what_would_take_minutes(body, line, says):
     assert problem.line == line
     assert says in problem.say
     assert document.parts == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "```check\nid: a\nprobe: b\n```\n" * 3000,
+        HEAD + "```check\n" + "".join(f"k{n}: 1\n" for n in range(1500)) + "```\n",
+        "---\n" + "".join(f"key{n}: 1\n" for n in range(4000)) + "---\n",
+        HEAD + "".join(f"``check\n{n}\n" for n in range(4000)),
+    ],
+)
+def test_it_stops_at_too_many_problems(text):
+    document = parse(text)
+    assert 0 < len(document.problems) <= PROBLEMS_MAX
+    assert not document.ok
+
+
+def test_it_refuses_long_front_matter_and_long_checks():
+    assert parse("---\ntitle: x\ntags: [" + "a, " * 30_000 + "]\n---\n").problems[0].code == "too-long"
+    assert "too-long" in [
+        p.code for p in parse(HEAD + "```check\nid: a\nprobe: b\nwith: [" + "a, " * 6_000 + "]\n```\n").problems
+    ]
 
 
 def test_it_shows_a_long_and_ordinary_text():

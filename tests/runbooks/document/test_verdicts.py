@@ -99,6 +99,12 @@ def test_hostile_facts_are_text_in_a_sentence(check):
     assert apply_expectations(step, hostile).finding == "{memcg_dying} {{7*7}} $(id) %s"
 
 
+def test_hidden_characters_of_a_fact_become_visible(check):
+    step = rules(check, '{if: "memcg_total != 1", then: warn, say: "{memcg_total}"}')
+    hostile = replace(RESULT, facts={"memcg_total": "a\x1b[31mb\u202ec\u200bd\x9be"})
+    assert apply_expectations(step, hostile).finding == "a\ufffd[31mb\ufffdc\ufffdd\ufffde"
+
+
 @pytest.fixture
 def story(write):
     mode = "```check\nid: {0}\nprobe: cgroup.memcg_dying\nconfirms: true\n```\n\n"
