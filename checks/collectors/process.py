@@ -67,3 +67,27 @@ HOST_FILES = Collector(
     "files /proc/sys/fs/file-nr /proc/sys/fs/nr_open /proc/sys/fs/file-max",
     looks_like=r"^== /proc/sys/fs/file-nr$",
 )
+
+# Of a container the oldest process is its first. A dozen children are shown. A kernel may not list them: then /proc is searched.
+FIRST_PROCESS = Collector(
+    "first_process",
+    "A container's first process, its signal masks and its children",
+    FIND_PROCESS
+    + r"""
+if [ -z "$pid" ]; then files; exit 0; fi
+if [ -r "/proc/$pid/task/$pid/children" ]; then children=$(cat "/proc/$pid/task"/*/children 2>/dev/null)
+else children=$(cat /proc/[0-9]*/stat 2>/dev/null | sed 's/ (.*) . / /' | awk -v p="$pid" '$2 == p { print $1 }'); fi
+printf '== exe\n%s\n\n' "$(readlink "/proc/$pid/exe" 2>/dev/null | tr '\n' ' ')"
+printf '== cmdline\n%s\n\n' "$(tr '\0\n' '  ' <"/proc/$pid/cmdline" | cut -c 1-200)"
+set -- $children
+printf '== children\n%s\n\n' "$*"
+shown=
+for child in "$@"; do
+  shown="$shown /proc/$child/status"
+  if [ "${#shown}" -gt 300 ]; then break; fi
+done
+files "/proc/$pid/status" $shown
+""",
+    args=("pid", "process", "container"),
+    looks_like=r"\A== pids$[\s\S]*^== exe$",
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from typing import Any
 
@@ -29,6 +31,7 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("tcp.retrans", {}),
     ("proc.status", {"pid": 1}),
     ("proc.ulimit", {"pid": 1}),
+    ("proc.pid1_signals", {"pid": 1}),
     ("cgroup.path", {"pid": 1}),
     ("cgroup.cpu", {"pid": 1}),
     ("cgroup.pids", {"pid": 1}),
@@ -106,3 +109,17 @@ def test_it_finds_a_process_by_its_name() -> None:
 @pytest.mark.needs("dash")
 def test_it_says_when_no_process_has_the_name() -> None:
     assert judged(("dash",), "proc.status", {"process": "no-such-program"}).verdict == Verdict.SKIPPED
+
+
+@pytest.mark.needs("dash")
+def test_it_sees_what_a_process_does_with_the_stop_signal() -> None:
+    catching = ["dash", "-c", "trap 'exit 3' TERM; echo ready; sleep 60; true"]
+    with subprocess.Popen(catching, stdout=subprocess.PIPE, start_new_session=True) as shell:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        try:
+            result = judged(("dash",), "proc.pid1_signals", {"pid": shell.pid})
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+    assert (result.facts["program"], result.facts["handles_term"]) == ("dash", True)
+    assert result.verdict == Verdict.WARN
