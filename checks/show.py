@@ -74,13 +74,16 @@ def catalogue(probes: Iterable[Probe]) -> str:
     return "".join(f"{probe.id:<{width}}  {probe.title}\n" for probe in known)
 
 
-def explain(probe: Probe) -> str:
+def explain(probe: Probe, *, scripts: bool = True) -> str:
     """A catalogue entry as Markdown that reads well in a terminal: what it runs, needs, tells and knows."""
     lines = [f"## {probe.id}: {probe.title}", "", probe.question, "", _cost(probe)]
     lines += _list("Parameters", [_param(param) for param in probe.params])
-    lines += ["", "### What it runs"]
-    for collector in probe.collectors:
-        lines += ["", _section(collector), "", "```sh", collector.script.strip("\n"), "```"]
+    if scripts:
+        lines += ["", "### What it runs"]
+        for collector in probe.collectors:
+            lines += ["", _section(collector), *_code(collector)]
+    else:
+        lines += _list("What it runs", [_section(collector) for collector in probe.collectors])
     lines += _list("Facts", [f"`{fact.name}` ({fact.type}): {fact.say}" for fact in probe.facts])
     rules = [
         f"`{rule.id}`: {rule.say}" + (f"\n  Remedy: {rule.remedy}" if rule.remedy else "") + f"\n  Source: {rule.source}"
@@ -91,6 +94,10 @@ def explain(probe: Probe) -> str:
     lines += _list("Limits that a runbook may change", limits)
     lines += _list("Sources", list(probe.sources))
     return "\n".join(lines) + "\n"
+
+
+def _code(collector: Collector) -> list[str]:
+    return ["", "```sh", collector.script.strip("\n"), "```"]
 
 
 def _cost(probe: Probe) -> str:
@@ -150,11 +157,22 @@ def described(probe: Probe) -> Mapping[str, Any]:
 
 
 def documentation(probes: Iterable[Probe]) -> str:
-    """All catalogue entries as one Markdown page."""
+    """All catalogue entries as one Markdown page; a command that several of them run stands once, at the end."""
     known = list(probes)
-    head = "# Probes\n\nMade by `python -m checks docs`; a test holds it to the catalogue.\n\n"
+    head = (
+        "# Probes\n\nMade by `make docs`, held to the catalogue by a test. `python -m checks explain PROBE` prints one entry.\n\n"
+    )
     index = "".join(f"- [`{probe.id}`](#{_anchor(probe)}) {probe.question}\n" for probe in known)
-    return head + index + "\n" + "\n".join(explain(probe) for probe in known)
+    entries = "\n".join(explain(probe, scripts=False) for probe in known)
+    users: dict[Collector, list[str]] = {}
+    for probe in known:
+        for collector in probe.collectors:
+            users.setdefault(collector, []).append(probe.id)
+    lines = ["", "## Commands"]
+    for collector in sorted(users, key=lambda one: (one.name, one.title)):
+        asked = ", ".join(f"`{name}`" for name in users[collector])
+        lines += ["", f"### {collector.name}: {collector.title}", "", f"For {asked}.", *_code(collector)]
+    return head + index + "\n" + entries + "\n".join(lines) + "\n"
 
 
 def _anchor(probe: Probe) -> str:
