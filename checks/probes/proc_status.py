@@ -118,7 +118,7 @@ def _judge_state(report: Report, before: Sample, after: Sample) -> None:
         say = f"{name} is a zombie: it has ended, and its parent {after.stat.ppid} has not collected it"
         report.find("state", Verdict.CRIT, say, value=after.stat.state, evidence=lines)
     elif states == "DD":
-        say = f"{name} is in uninterruptible sleep (D) in both samples: it waits for a disk or a lock"
+        say = f"{name} is in uninterruptible sleep (D) in both samples: it waits for a disk or a lock, or is frozen"
         report.find("state", Verdict.WARN, say, value="D", evidence=lines)
     elif after.stat.state in "Tt":
         say = f"{name} is stopped (by a signal or a debugger)"
