@@ -54,7 +54,7 @@ walk() {
 }
 """
 )
-_LOOKS = r"\A== pids$[\s\S]*^== target$[\s\S]*/{file}$"
+_LOOKS = r"\A== pids$[\s\S]*^== target$[\s\S]*/{file}( missing)?$"
 
 
 def _collector(name: str, title: str, script: str, file: str, *, sampled: bool = True) -> Collector:
