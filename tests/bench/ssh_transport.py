@@ -68,8 +68,7 @@ class Rig:
     rows: list[Row]
 
     def row(self, what: str, value: float, limit: float, unit: str, target: float, note: str = "") -> None:
-        ratio = value / limit
-        verdict = "ok" if ratio <= target else "over"
+        verdict = "ok" if (ratio := value / limit) <= target else "over"
         self.rows.append(
             {"what": what, "value": round(value, 2), "limit": round(limit, 2), "unit": unit, "ratio": round(ratio, 2)}
             | {"target": target, "verdict": verdict, "note": note}
@@ -134,14 +133,13 @@ async def host_cost(rig: Rig) -> None:
         await local(LIMITED)
         cost["framed"] += between - before
         cost["limited"] += children_cpu_s() - between
-    framed, limited = (1000 * cost[name] / rig.rounds for name in ("framed", "limited"))
-    rig.row("ten on this machine, processor time / with timeouts", framed, limited, "ms", 1.15)
+    each = [1000 * cost[name] / rig.rounds for name in ("framed", "limited")]
+    rig.row("ten on this machine, processor time / with timeouts", *each, "ms", 1.15)
 
 
 async def server_turns(rig: Rig) -> float:
-    line = Line(rig.sshd.target.port, 0)
+    line, pool = Line(rig.sshd.target.port, 0), ConnectionPool()
     for _ in range(rig.rounds):
-        pool = ConnectionPool()
         async with pool.lease(rig.sshd.at(port=line.port)) as lease:
             process = await lease.connection.create_process("echo ok", encoding=None)
             assert await process.stdout.read() == b"ok\n"
@@ -179,9 +177,8 @@ async def fan_out(server: Server, count: int, pool: ConnectionPool) -> tuple[flo
 
 
 async def many_hosts(rig: Rig) -> None:
-    cores = os.cpu_count() or 1
+    cores, pool = os.cpu_count() or 1, ConnectionPool()
     for count in (50, 200):
-        pool = ConnectionPool()
         for kind in ("cold", "warm"):
             busy = machine_busy_s()
             wall, client, served = await fan_out(rig.sshd, count, pool)
@@ -219,8 +216,7 @@ async def measure(rig: Rig, only: str) -> None:
 
 
 async def ansible(rig: Rig) -> None:
-    program = shutil.which("ansible-playbook")
-    if not program:
+    if not (program := shutil.which("ansible-playbook")):
         return
     ours = {1: (await interleaved(3, cold=lambda: ask_cold(rig.sshd.at(), COMMANDS)))["cold"] / 1000}
     if rig.full:
