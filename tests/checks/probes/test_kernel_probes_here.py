@@ -39,6 +39,7 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("cgroup.psi", {"pid": 1}),
     ("cgroup.delegation", {"pid": 1}),
     ("cgroup.freezer", {"pid": 1}),
+    ("cgroup.io", {"pid": 1}),
 ]
 DEFECTS = {Reason.UNPARSED, Reason.TRUNCATED, Reason.PROBE_ERROR, Reason.FAILED, Reason.TOOL_MISSING, Reason.PARAM_INVALID}
 
