@@ -8,6 +8,7 @@ import regex
 
 from checks.catalog import catalog
 from checks.results import Verdict
+from runbooks.document.evaluation import evaluate
 from runbooks.document.expressions import comparisons
 from runbooks.document.model import Conclusion, Open
 from runbooks.document.parse import parse
@@ -161,3 +162,11 @@ def test_the_worked_example_answers(verdicts, facts, says):
     assert isinstance(answer, Conclusion)
     assert says in answer.say
     assert "not known" not in answer.say
+
+
+@pytest.mark.parametrize(
+    ("prefix", "fault"), [("0.0.0.0/0", True), ("172.19.1.0/26", True), ("172.19.1.10/32", False), ("fd00::1/128", False)]
+)
+def test_a_pod_needs_a_route_of_its_own(prefix, fault):
+    step = read(LIBRARY / "network" / "calico-proxy-arp.md").step("pod_route")
+    assert evaluate(step.expect[0].condition, {"prefix": prefix}) is fault
