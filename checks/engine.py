@@ -6,6 +6,7 @@ The same bytes give the same verdict whichever transport carried them: redaction
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ PAUSE = "pause"
 
 @dataclass(frozen=True)
 class Request:
-    """One check to make on a host: a probe with typed parameters, limits and, for two-sample probes, the seconds between samples."""
+    """One check to make on a host. ``interval_s`` is the time between the samples of a two-sample probe, its own by default."""
 
     key: Hashable
     probe: Probe
@@ -71,19 +72,19 @@ def plan(requests: Sequence[Request]) -> Plan:
             commands.append(command)
         wanted[position].append((name, index[key]))
 
-    def lay(sampled: bool, suffix: str) -> None:
+    def lay(suffix: str, *, sampled: bool) -> None:
         for position, request in enumerate(requests):
             for collector in request.probe.collectors:
                 if collector.sampled == sampled and (not collector.only_if or request.params.get(collector.only_if)):
                     add(position, request, collector, suffix)
 
-    lay(True, "_a")
-    lay(False, "")
+    lay("_a", sampled=True)
+    lay("", sampled=False)
     pauses = [request.interval_s or request.probe.interval_s for request in requests if request.probe.sampled]
     if pauses:
         seconds = max(pauses)
         commands.append(Command(PAUSE, 'exec sleep "$1"', (f"{seconds:g}",), timeout_s=seconds + 5))
-        lay(True, "_b")
+        lay("_b", sampled=True)
     return Plan(tuple(commands), tuple((request, tuple(wanted[i])) for i, request in enumerate(requests)))
 
 
@@ -97,12 +98,13 @@ async def collect(requests: Sequence[Request], transport: Transport) -> AsyncIte
     open_requests = list(laid.wanted)
     error: TransportError | None = None
     try:
-        async for section in transport.collect(laid.commands):
-            arrived[len(arrived)] = redact(section)
-            done = [entry for entry in open_requests if all(position in arrived for _, position in entry[1])]
-            open_requests = [entry for entry in open_requests if entry not in done]
-            for request, names in done:
-                yield Collected(request, _named(names, arrived))
+        async with aclosing(transport.collect(laid.commands)) as stream:  # a reader who stops early frees the connection at once
+            async for section in stream:
+                arrived[len(arrived)] = redact(section)
+                done = [entry for entry in open_requests if all(position in arrived for _, position in entry[1])]
+                open_requests = [entry for entry in open_requests if entry not in done]
+                for request, names in done:
+                    yield Collected(request, _named(names, arrived))
     except TransportError as failure:
         error = failure
     for request, names in open_requests:

@@ -149,10 +149,13 @@ def read(param: Param, value: Any) -> Any:
         result = kind.read(text)
     except ValueError:
         raise wrong from None
-    if isinstance(result, int | float) and not isinstance(result, bool):
-        if (param.min is not None and result < param.min) or (param.max is not None and result > param.max):
-            raise wrong
+    if isinstance(result, int | float) and not isinstance(result, bool) and not _within(param, result):
+        raise wrong
     return result
+
+
+def _within(param: Param, value: float) -> bool:
+    return (param.min is None or value >= param.min) and (param.max is None or value <= param.max)
 
 
 def _form(param: Param, kind: ParamType) -> str:

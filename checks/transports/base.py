@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,6 @@ class Transport(Protocol):
 
     name: str
 
-    def collect(self, commands: Sequence[Command]) -> AsyncIterator[Section]: ...
+    def collect(self, commands: Sequence[Command]) -> AsyncGenerator[Section, None]: ...
 
     async def close(self) -> None: ...

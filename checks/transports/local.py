@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import cast
 
 from checks.errors import TransportError
@@ -92,7 +92,7 @@ class LocalTransport:
     def say(self) -> str:
         return "this machine"
 
-    def collect(self, commands: Sequence[Command]) -> AsyncIterator[Section]:
+    def collect(self, commands: Sequence[Command]) -> AsyncGenerator[Section, None]:
         return Batch(self, commands, grace_s=self._grace_s).sections()
 
     async def start(self, script: bytes) -> _LocalShell:

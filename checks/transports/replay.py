@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from checks.errors import TransportError
 from checks.results import Section
@@ -26,7 +26,7 @@ class ReplayTransport:
         self._pace = pace
         self._error = error
 
-    async def collect(self, commands: Sequence[Command]) -> AsyncIterator[Section]:
+    async def collect(self, commands: Sequence[Command]) -> AsyncGenerator[Section, None]:
         recorded: defaultdict[str, deque[Section]] = defaultdict(deque)
         for section in self._sections:
             recorded[section.name].append(section)

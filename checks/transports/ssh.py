@@ -7,7 +7,7 @@ the library reports a lost connection as a normal end without a status.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -139,7 +139,7 @@ class SshTransport:
         self._hello_s = hello_s
         self._grace_s = grace_s
 
-    async def collect(self, commands: Sequence[Command]) -> AsyncIterator[Section]:
+    async def collect(self, commands: Sequence[Command]) -> AsyncGenerator[Section, None]:
         for last in (False, True):
             async with self._pool.lease(self.target) as lease:
                 batch = Batch(_LeasedHost(self.target, lease), commands, self._hello_s, self._grace_s)
