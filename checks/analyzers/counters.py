@@ -6,6 +6,7 @@ half of its range.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from checks.errors import EvidenceError, ParseError
@@ -13,6 +14,7 @@ from checks.parsers.reading import read, whole_lines
 from checks.results import Reason, Section
 
 _RANGE = 1 << 32
+_UPTIME = re.compile(r"^([0-9]+\.[0-9]{2}) [0-9]+\.[0-9]{2}\s*$")
 
 
 def delta(before: int, after: int) -> int | None:
@@ -42,11 +44,11 @@ def parse_uptime(text: str) -> float:
     >>> parse_uptime("2095.26 4011.70\\n")
     2095.26
     """
-    words = " ".join(whole_lines(text)).split()
-    try:
-        return float(words[0])
-    except (IndexError, ValueError) as error:
-        raise ParseError("this is not /proc/uptime", line=1) from error
+    lines = whole_lines(text)
+    match = _UPTIME.match(lines[0]) if lines else None
+    if not match or any(line.strip() for line in lines[1:]):
+        raise ParseError("this is not the two numbers of /proc/uptime", line=1)
+    return float(match[1])
 
 
 def seconds_between(sections: Mapping[str, Section], need: Callable[[str], Section]) -> float | None:

@@ -35,7 +35,7 @@ from typing import TypeVar
 
 from checks.errors import ParseError
 from checks.parsers.files import Files, split_files
-from checks.parsers.reading import whole_lines
+from checks.parsers.reading import whole_lines, whole_number, whole_numbers
 from checks.results import Reason
 
 T = TypeVar("T")
@@ -98,9 +98,8 @@ def parse_number(text: str) -> int | None:
     word = " ".join(whole_lines(text)).strip()
     if word == "max":
         return None
-    if not word.removeprefix("-").isdigit() or not word.isascii():
-        raise ParseError(f"{word[:40]!r} is no number", line=1)
-    return int(word)
+    number = whole_number(word.removeprefix("-"))
+    return -number if word.startswith("-") else number
 
 
 def parse_tree(text: str) -> Tree:
@@ -109,14 +108,14 @@ def parse_tree(text: str) -> Tree:
     if not files.complete:
         raise ParseError("its closing line is missing; the output was cut", Reason.TRUNCATED)
     tree = Tree()
-    tree.pids = tuple(int(word) for word in files.need("pids").split() if word.isdigit())
+    tree.pids = tuple(whole_numbers(files.need("pids")))
     tree.hidden = any(word in files.need("proc mount") for word in ("hidepid=1", "hidepid=2", "hidepid=4", "hidepid=invis"))
     said = dict(line.split(" ", 1) for line in files.need("target").splitlines() if " " in line)
     if not said:
         return tree
     tree.version, tree.mount, tree.path = said.get("version", ""), said.get("mount", ""), said.get("path", "")
     tree.withheld = "withheld" in said
-    tree.pid = int(said["pid"]) if said.get("pid", "-").isdigit() else None
+    tree.pid = whole_number(said["pid"]) if said.get("pid", "-") != "-" else None
     tree.levels = _levels(files, tree.mount)
     if not any(level.files for level in tree.levels) and tree.path != "/":  # the root has no limits
         raise ParseError(f"there is no cgroup {tree.path} below {tree.mount}, or it has none of the files", Reason.MISSING)

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 
 from checks.errors import ParseError
-from checks.parsers.reading import whole_lines
+from checks.parsers.reading import whole_lines, whole_number
 
 _FLAT = re.compile(r"^(\S+)\s+(-?\d+)$")
 _COLON = re.compile(r"^([^\s:][^:]*):(.*)$")
@@ -44,10 +44,10 @@ class Field:
 
     def number(self) -> int:
         """The leading whole number, as in ``133608 kB``. Raises ParseError when there is none."""
-        first = self.value.split(" ", 1)[0]
-        if not first.isascii() or not first.isdigit():
-            raise ParseError(f"line {self.line} holds no number: {self.value[:60]!r}", line=self.line)
-        return int(first)
+        try:
+            return whole_number(self.value.split(" ", 1)[0])
+        except ParseError as error:
+            raise ParseError(f"line {self.line} holds no number: {self.value[:60]!r}", line=self.line) from error
 
 
 def parse_flat_keyed(text: str) -> dict[str, Counter]:

@@ -1,8 +1,8 @@
 """``/proc/meminfo`` in bytes, and ``/proc/slabinfo`` by size.
 
->>> memory = parse_meminfo("MemTotal: 16 kB\\nVmallocChunk: 0 kB\\nPercpu: 3 kB\\nHugePages_Total: 0\\n")
+>>> memory = parse_meminfo("MemTotal: 16 kB\\nSUnreclaim: 1 kB\\nVmallocChunk: 0 kB\\nPercpu: 3 kB\\nHugePages_Total: 0\\n")
 >>> memory["Percpu"], memory["Percpu"].line, memory["HugePages_Total"]
-(3072, 3, 0)
+(3072, 4, 0)
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Slab:
 def parse_meminfo(text: str) -> dict[str, Counter]:
     """Bytes by name (plain counts for rows without a unit). Raises ParseError for a text that ends before Percpu could come."""
     fields = parse_colon_keyed(text)
-    if "MemTotal" not in fields:
-        raise ParseError("this has no MemTotal row, so it is not /proc/meminfo", line=1)
+    for name in ("MemTotal", "SUnreclaim"):
+        if name not in fields:
+            raise ParseError(f"this has no row {name}, so it is not the whole of /proc/meminfo", line=1)
     if _BEFORE_PERCPU not in fields or list(fields)[-1] == _BEFORE_PERCPU:
         raise ParseError("/proc/meminfo stops early; its rows after VmallocChunk are missing", Reason.TRUNCATED, line=len(fields))
     return {

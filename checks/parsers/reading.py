@@ -28,6 +28,26 @@ def whole_lines(text: str) -> list[str]:
     return lines[:-1]
 
 
+def whole_number(word: str) -> int:
+    """A number of ASCII digits. Raises ParseError for anything else; ``int`` alone takes blanks, signs and digits of all scripts.
+
+    >>> whole_number("469")
+    469
+    """
+    if not word.isascii() or not word.isdigit():
+        raise ParseError(f"{word[:40]!r} is not a whole number")
+    return int(word)
+
+
+def whole_numbers(text: str) -> list[int]:
+    """The numbers of a text that holds nothing else.
+
+    >>> whole_numbers("966 4668\\n")
+    [966, 4668]
+    """
+    return [whole_number(word) for word in text.split()]
+
+
 def read(section: Section, parse: Callable[[str], T]) -> T:
     """What ``parse`` makes of the section. A ParseError learns which section it is of."""
     return _parse(section, parse, section.text, 0)

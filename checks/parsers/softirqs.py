@@ -51,7 +51,7 @@ def parse_softirqs(text: str) -> Softirqs:
         raise ParseError("this does not begin like /proc/softirqs, with one head for each CPU", line=1)
     for number, line in enumerate(lines[1:], 2):
         words = line.split()
-        if len(words) != len(heads) + 1 or not all(word.isdigit() for word in words[1:]):
+        if len(words) != len(heads) + 1 or not all(word.isascii() and word.isdigit() for word in words[1:]):
             raise ParseError(f"line {number} of /proc/softirqs has not one number for each CPU", line=number)
     rows = proc_softirqs.parse(text, quiet=True)
     counts = {row["counter"]: {int(head[3:]): int(row[head]) for head in heads} for row in rows}

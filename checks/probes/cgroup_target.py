@@ -12,7 +12,7 @@ from checks.errors import EvidenceError
 from checks.parsers.cgroup_tree import Tree, parse_tree
 from checks.parsers.mountinfo import parse_mountinfo
 from checks.parsers.proc_process import parse_process_cgroup
-from checks.parsers.reading import is_files, read, read_file
+from checks.parsers.reading import is_files, read, read_file, whole_numbers
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.results import Reason, Verdict
 
@@ -68,7 +68,7 @@ def judge_path(report: Report) -> None:
     section = report.need("cgroup_path")
     if is_files(section):
         mounts, _ = read_file(section, "/proc/self/mountinfo", parse_mountinfo)
-        pids, _ = read_file(section, "pids", str.split)
+        pids, _ = read_file(section, "pids", whole_numbers)
         if not pids:
             absent(report, hidden="hidepid=" in read_file(section, "proc mount", str)[0])
             return
@@ -86,7 +86,7 @@ def judge_path(report: Report) -> None:
     parts = read_path(main)
     report.fact("path", main, "cgroup_path", line)
     report.fact("paths", paths)
-    report.fact("pids", [int(pid) for pid in pids])
+    report.fact("pids", pids)
     found = layout(mounts)
     report.fact("directories", {name: found.v1[name].point + path for name, path in paths.items() if name in found.v1})
     report.fact("v2_directory", found.v2.point + paths[""] if found.v2 and "" in paths else None)

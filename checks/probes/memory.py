@@ -12,7 +12,7 @@ from checks.collectors.memory import FS_OBJECTS, MEMINFO, SLABINFO, VMSTAT
 from checks.errors import EvidenceError, ParseError
 from checks.parsers.keyed import Counter, parse_flat_keyed
 from checks.parsers.meminfo import Slab, parse_meminfo, parse_slabinfo
-from checks.parsers.reading import read, read_file
+from checks.parsers.reading import read, read_file, whole_lines, whole_numbers
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Reason, Verdict
 
@@ -44,10 +44,10 @@ def judge(report: Report) -> None:
 
 def _dentries(text: str) -> tuple[int, int]:
     """All entries and negative ones, of the six numbers of dentry-state (the fifth counts since 5.0, and is 0 before)."""
-    words = text.split()
-    if len(words) != 6 or not text.endswith("\n") or not all(word.isdigit() for word in words):
+    numbers = whole_numbers(" ".join(whole_lines(text)))
+    if len(numbers) != 6:
         raise ParseError("this is not the six numbers of dentry-state", line=1)
-    return int(words[0]), int(words[4])
+    return numbers[0], numbers[4]
 
 
 def _drops(report: Report) -> tuple[dict[str, Counter], dict[str, Counter]] | None:

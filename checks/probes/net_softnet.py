@@ -12,7 +12,7 @@ from checks.analyzers.counters import growth, seconds_between
 from checks.collectors.kernel import UPTIME
 from checks.collectors.network import NETDEV_KNOBS, SOFTNET
 from checks.errors import EvidenceError
-from checks.parsers.reading import read, read_file
+from checks.parsers.reading import read, read_file, whole_number
 from checks.parsers.softnet_stat import SoftnetRow, parse_cpu_list, parse_softnet
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Evidence, Reason, Verdict
@@ -64,11 +64,9 @@ def _knobs(report: Report) -> tuple[list[int] | None, int | None]:
     if "netdev_knobs" not in report.sections:
         return None, None
     section = report.need("netdev_knobs")
-    backlog, shift = read_file(section, _BACKLOG, str.strip)
-    if not backlog.isdigit():
-        raise EvidenceError(f"{_BACKLOG} holds no number", Reason.UNPARSED, "netdev_knobs", shift + 1)
-    report.fact("netdev_max_backlog", int(backlog), "netdev_knobs", shift + 1)
-    return read_file(section, "/sys/devices/system/cpu/online", parse_cpu_list)[0], int(backlog)
+    backlog, shift = read_file(section, _BACKLOG, lambda text: whole_number(text.strip()))
+    report.fact("netdev_max_backlog", backlog, "netdev_knobs", shift + 1)
+    return read_file(section, "/sys/devices/system/cpu/online", parse_cpu_list)[0], backlog
 
 
 def _cpus(before: list[SoftnetRow], after: list[SoftnetRow], online: list[int] | None) -> list[Cpu]:

@@ -11,7 +11,7 @@ from checks.analyzers.signals import holds, names
 from checks.collectors.process import FIRST_PROCESS
 from checks.params import Param
 from checks.parsers.proc_process import ProcStatus, parse_status
-from checks.parsers.reading import is_files, read, read_file
+from checks.parsers.reading import is_files, read, read_file, whole_numbers
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.cgroup_target import absent
 from checks.results import Reason, Verdict
@@ -60,18 +60,18 @@ def judge(report: Report) -> None:
             return
         exe, _ = read_file(section, "exe", str.strip)
         command, _ = read_file(section, "cmdline", str.strip)
-        children, _ = read_file(section, "children", str.split)
+        children, _ = read_file(section, "children", whole_numbers)
         status, shift = _first_status(report, children)
-        process = FirstProcess(status, exe, command, tuple(int(child) for child in children if child.isdigit()))
+        process = FirstProcess(status, exe, command, tuple(children))
     _facts(report, process, signal, shift)
     _judge(report, process, signal, shift)
 
 
-def _first_status(report: Report, children: list[str]) -> tuple[ProcStatus, int]:
+def _first_status(report: Report, children: list[int]) -> tuple[ProcStatus, int]:
     """The status of the process itself: of the status files the one that is no child's."""
     section = report.need("first_process")
     own = [line[3:] for line in section.lines if line.startswith("== /proc/") and line.endswith("/status")]
-    path = next((path for path in own if path.split("/")[2] not in children), "/status")
+    path = next((path for path in own if path.split("/")[2] not in map(str, children)), "/status")
     return read_file(section, path, parse_status)
 
 

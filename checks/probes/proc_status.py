@@ -15,7 +15,7 @@ from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.mountinfo import parse_mountinfo
 from checks.parsers.proc_process import ProcStat, ProcStatus, parse_process_cgroup, parse_stat, parse_status
-from checks.parsers.reading import is_files, read, read_file
+from checks.parsers.reading import is_files, read, read_file, whole_numbers
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Reason, Section, Verdict
 
@@ -54,8 +54,8 @@ def judge(report: Report) -> None:
 
 
 def _sample(report: Report, section: Section) -> Sample | None:
-    pids, shift = read_file(section, "pids", str.split)
-    report.fact("pids", [int(pid) for pid in pids if pid.isdigit()], section.name, shift + 1)
+    pids, shift = read_file(section, "pids", whole_numbers)
+    report.fact("pids", pids, section.name, shift + 1)
     if not pids:
         return None
     stat, stat_at = read_file(section, "/stat", parse_stat)
