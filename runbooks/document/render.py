@@ -23,6 +23,7 @@ from runbooks.document.sanitize import clean
 
 MEDIA = "/media/"
 COPY_SAYS = "Copy"
+COPIED_SAYS = "Copied"
 REMEDY_SAYS = "This changes the host. Sidenote only reads; run it yourself."
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
@@ -97,8 +98,8 @@ def _markdown(slots: _Slots) -> markdown.Markdown:
 def _remedy(command: str) -> str:
     return (
         f'<div class="cmd" data-remedy><pre><code>{html.escape(command.strip())}</code></pre>'
-        f'<button type="button" class="btn btn--quiet btn--small end" data-copy>'
-        f'<i class="icon i-copy" aria-hidden="true"></i>{COPY_SAYS}</button></div>'
+        f'<button type="button" class="btn btn--quiet btn--small end" data-copy data-done="{COPIED_SAYS}">'
+        f'<i class="icon i-copy" aria-hidden="true"></i><span>{COPY_SAYS}</span></button></div>'
         f'<p class="muted">{REMEDY_SAYS}</p>'
     )
 

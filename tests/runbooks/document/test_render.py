@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 from runbooks.document.parse import parse
-from runbooks.document.render import COPY_SAYS, REMEDY_SAYS, anchor_of
+from runbooks.document.render import COPIED_SAYS, COPY_SAYS, REMEDY_SAYS, anchor_of
 
 HEAD = "---\ntitle: x\nkind: reference\n---\n"
 CHECK = "```check\nid: {0}\nprobe: cgroup.mode\n```\n"
@@ -77,7 +77,10 @@ def test_it_marks_a_remedy_and_offers_to_copy_it():
     shown = html("```remedy\necho 1 > /proc/sys/vm/drop_caches\n```\n")
     assert '<div class="cmd" data-remedy>' in shown
     assert "echo 1 &gt; /proc/sys/vm/drop_caches" in shown
-    assert f'data-copy><i class="icon i-copy" aria-hidden="true"></i>{COPY_SAYS}</button>' in shown
+    assert (
+        f'data-copy data-done="{COPIED_SAYS}"><i class="icon i-copy" aria-hidden="true"></i><span>{COPY_SAYS}</span></button>'
+        in shown
+    )
     assert REMEDY_SAYS in shown
 
 

@@ -26,7 +26,7 @@ FENCES = [
 
 OURS = {
     "a": {"rel"},
-    "button": {"type", "class", "data-copy"},
+    "button": {"type", "class", "data-copy", "data-done"},
     "div": {"class", "data-remedy"},
     "i": {"class", "aria-hidden"},
     "p": {"class"},
