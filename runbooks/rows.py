@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection, models
 
+_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 _PARAMETERS_AT_ONCE = 20000  # SQLite takes 32766
 
 
@@ -59,11 +60,11 @@ def key(value: UUID) -> Any:
 def as_json(value: Any) -> str:
     """JSON that both databases take: no NUL, no lone surrogates, no NaN."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+        text = _strict(value)
         text.encode()
     except ValueError:
-        return json.dumps(cleaned(value), ensure_ascii=False, allow_nan=False, default=str)
-    return json.dumps(cleaned(value), ensure_ascii=False, default=str) if "\\u0000" in text else text
+        return _strict(cleaned(value))
+    return _strict(cleaned(value)) if "\\u0000" in text else text
 
 
 def clean_text(text: str) -> str:

@@ -16,7 +16,7 @@ from django.db import connection
 from runbooks import tasks
 from runbooks.clock import db_now
 from runbooks.execution import execute
-from runbooks.execution.claim import READY
+from runbooks.execution.claim import READY_ON_ITS_HOST
 from runbooks.models import Run
 from runbooks.rows import moment
 from runbooks.ticks import process_name
@@ -33,7 +33,7 @@ def sweep() -> int:
     skip = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     sql = f"""
         UPDATE runbooks_step SET published_at = %s WHERE id IN (
-            SELECT id FROM runbooks_step WHERE {READY} AND (published_at IS NULL OR published_at < %s)
+            SELECT id FROM runbooks_step WHERE {READY_ON_ITS_HOST} AND (published_at IS NULL OR published_at < %s)
             ORDER BY id LIMIT {BATCH} {skip})
         RETURNING run_id, host_id
     """  # noqa: S608  fixed text and placeholders only
@@ -49,7 +49,7 @@ def drain() -> int:
     """Do what has waited longer than DRAIN_AFTER_S, without any broker; how many steps were ended."""
     before = db_now() - timedelta(seconds=settings.DRAIN_AFTER_S)
     sql = f"""
-        SELECT DISTINCT run_id, host_id FROM runbooks_step WHERE {READY} AND queued_at < %s LIMIT {BATCH}
+        SELECT DISTINCT run_id, host_id FROM runbooks_step WHERE {READY_ON_ITS_HOST} AND queued_at < %s LIMIT {BATCH}
     """  # noqa: S608  fixed text and placeholders only
     with connection.cursor() as cursor:
         cursor.execute(sql, [moment(before)])

@@ -10,9 +10,11 @@ from django.conf import settings
 from django.db import connection
 
 from runbooks.choices import RunState, StepState
+from runbooks.document.model import Document
 from runbooks.execution.held import Held
 from runbooks.models import Attempt, Run, Step
-from runbooks.rows import insert_rows, key, marks, moment, values_list
+from runbooks.rows import key, marks, moment, values_list
+from runbooks.waves import waves
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,20 @@ class Claim:
 READY = """
     state = 'queued' AND NOT EXISTS (
         SELECT 1 FROM runbooks_step earlier
-        WHERE earlier.run_id = runbooks_step.run_id AND earlier.host_id = runbooks_step.host_id
+        WHERE earlier.run_id = runbooks_step.run_id AND earlier.host_id IN (runbooks_step.host_id{leaders})
         AND earlier.wave < runbooks_step.wave AND earlier.state IN ('queued', 'running'))
 """
-"""A step is ready when no open step of its host has a lower wave."""
+"""A step is ready when no open step of its host, or of a host that answers for all, has a lower wave."""
+READY_ON_ITS_HOST = READY.format(leaders="")
+
+
+def leaders(run: Run, document: Document) -> list[int]:
+    """The hosts whose answers other hosts' checks read: where a check with ``fan_out: false`` runs that another one needs."""
+    needed = {name for names in waves(document).needs.values() for name in names}
+    alone = [check.id for check in document.steps if not check.fan_out and check.id in needed]
+    if not alone:
+        return []
+    return list(Step.objects.filter(run=run, check_id__in=alone).order_by().values_list("host_id", flat=True).distinct())
 
 
 def anything_queued(run: Run, host_ids: Collection[int]) -> bool:
@@ -41,33 +53,26 @@ def anything_queued(run: Run, host_ids: Collection[int]) -> bool:
     return Step.objects.filter(run=run, host__in=host_ids, state=StepState.QUEUED).exists()
 
 
-def claim(held: Held, host_ids: Collection[int], worker: str) -> list[Claim]:
+def claim(held: Held, host_ids: Collection[int], worker: str, leaders: Collection[int] = ()) -> list[Claim]:
     """Take every ready step of those hosts. Empty when another process was first or the run takes no more."""
     if held.run.state not in (RunState.QUEUED, RunState.RUNNING) or held.run.deadline_at <= held.now or not host_ids:
         return []
     lease = held.now + timedelta(seconds=settings.LEASE_S)
+    ready = READY.format(leaders=f", {marks(leaders)}" if leaders else "")
     sql = f"""
         UPDATE runbooks_step SET state = 'running', attempt = attempt + 1, fence = fence + 1,
             lease_until = %s, started_at = %s, worker = %s
-        WHERE run_id = %s AND host_id IN ({marks(host_ids)}) AND {READY}
+        WHERE run_id = %s AND host_id IN ({marks(host_ids)}) AND {ready}
         RETURNING id, host_id, check_id, wave, fence, attempt
     """  # noqa: S608  placeholders and fixed text only
     with connection.cursor() as cursor:
-        cursor.execute(sql, [moment(lease), moment(held.now), worker, key(held.run.pk), *host_ids])
+        cursor.execute(sql, [moment(lease), moment(held.now), worker, key(held.run.pk), *host_ids, *leaders])
         claims = [Claim(*row) for row in cursor.fetchall()]
-    if claims:
-        _note(held, claims, worker)
-    return claims
-
-
-def _note(held: Held, claims: list[Claim], worker: str) -> None:
-    now = moment(held.now)
-    rows = [(claim.step_id, claim.attempt, claim.fence, worker, now, "") for claim in claims]
-    insert_rows(Attempt, ("step_id", "number", "fence", "worker", "started_at", "outcome"), rows)
-    if held.run.state == RunState.QUEUED:
+    if claims and held.run.state == RunState.QUEUED:
         held.run_is(RunState.RUNNING, started_at=held.now)
     for taken in claims:
         held.step_is(StepState.RUNNING, taken.step_id)
+    return claims
 
 
 def renew(held: Held, claims: Iterable[Claim]) -> set[int]:
@@ -89,6 +94,17 @@ def give_back(held: Held, steps: Collection[Step]) -> None:
     Step.objects.filter(pk__in=ids, state=StepState.RUNNING).update(
         state=StepState.QUEUED, lease_until=None, queued_at=held.now, published_at=None
     )
-    Attempt.objects.filter(step__in=ids, outcome="").update(outcome="lease lost", ended_at=held.now)
+    Attempt.objects.bulk_create(
+        Attempt(
+            step=step,
+            number=step.attempt,
+            fence=step.fence,
+            worker=step.worker,
+            started_at=step.started_at or held.now,
+            ended_at=held.now,
+            outcome="lease lost",
+        )
+        for step in steps
+    )
     for step_id in ids:
         held.step_is(StepState.QUEUED, step_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -15,7 +16,9 @@ from runbooks.execution import store
 from runbooks.execution.held import Held
 from runbooks.execution.settle import settle
 from runbooks.models import Attempt
-from runbooks.rows import cleaned, moment, values_list
+from runbooks.rows import cleaned, insert_rows, moment, values_list
+
+_ATTEMPT = ("step_id", "number", "fence", "worker", "started_at", "ended_at", "outcome")
 
 
 @dataclass(frozen=True)
@@ -38,53 +41,43 @@ def without_evidence(probe_id: str, reason: Reason, say: str, verdict: Verdict =
     return ProbeResult(probe=probe_id, version=version, verdict=verdict, reason=reason, finding=say)
 
 
-def close(held: Held, outcomes: Sequence[Outcome]) -> set[int]:
-    """End the steps; the ids of those that were still ours. The last one settles the run."""
+def close(held: Held, outcomes: Sequence[Outcome], *, still_open: int | None = None) -> set[int]:
+    """End the steps; the ids of those that were still ours. The last one settles the run.
+
+    ``still_open`` is a step that the caller believes to be open, which spares the search for one.
+    """
     if not outcomes:
         return set()
     ended = _end(held, outcomes)
     accepted = [outcome for outcome in outcomes if outcome.step_id in ended]
     if accepted:
-        _end_attempts(held, accepted)
+        attempts = [ended[outcome.step_id] for outcome in accepted if outcome.found == StepState.RUNNING]
+        insert_rows(Attempt, _ATTEMPT, attempts)
         store.results(held, [(outcome.step_id, outcome.fence, outcome.result) for outcome in accepted])
         for outcome in accepted:
             held.step_is(outcome.state, outcome.step_id)
-        settle(held)
+        settle(held, still_open)
     for outcome in outcomes:
         if outcome.step_id not in ended:
-            _keep_late(held, outcome)
-    return ended
+            _keep_late(outcome)
+    return set(ended)
 
 
-def _end(held: Held, outcomes: Sequence[Outcome]) -> set[int]:
+def _end(held: Held, outcomes: Sequence[Outcome]) -> dict[int, tuple[Any, ...]]:
+    """The steps that were still ours, each with the row of its attempt."""
     values, parameters = values_list([(o.step_id, o.fence, str(o.found), str(o.state)) for o in outcomes])
     sql = f"""
         UPDATE runbooks_step SET state = ended.column4, finished_at = %s, lease_until = NULL FROM ({values}) AS ended
         WHERE runbooks_step.id = ended.column1 AND runbooks_step.fence = ended.column2
         AND runbooks_step.state = ended.column3 AND runbooks_step.state IN ('queued', 'running')
-        RETURNING runbooks_step.id
+        RETURNING id, attempt, fence, worker, started_at, finished_at, state
     """  # noqa: S608  placeholders and fixed text only
     with connection.cursor() as cursor:
         cursor.execute(sql, [moment(held.now), *parameters])
-        return {step_id for (step_id,) in cursor.fetchall()}
+        return {row[0]: row for row in cursor.fetchall()}
 
 
-def _end_attempts(held: Held, outcomes: Sequence[Outcome]) -> None:
-    running = [(o.step_id, o.fence, str(o.state)) for o in outcomes if o.found == StepState.RUNNING]
-    if not running:
-        return
-    values, parameters = values_list(running)
-    sql = f"""
-        UPDATE runbooks_attempt SET outcome = ended.column3, ended_at = %s FROM ({values}) AS ended
-        WHERE runbooks_attempt.step_id = ended.column1 AND runbooks_attempt.fence = ended.column2
-    """  # noqa: S608  placeholders and fixed text only
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [moment(held.now), *parameters])
-
-
-def _keep_late(held: Held, outcome: Outcome) -> None:
-    """Another owner ended this step. What came too late is kept as evidence beside the attempt; the verdict stays single."""
+def _keep_late(outcome: Outcome) -> None:
+    """Another owner has this step now. What came too late is kept as evidence beside the attempt; the verdict stays single."""
     late = cleaned(outcome.result.as_json()) | {"state": str(outcome.state)}
-    Attempt.objects.filter(step=outcome.step_id, fence=outcome.fence, late__isnull=True).update(
-        outcome="late", ended_at=held.now, late=late
-    )
+    Attempt.objects.filter(step=outcome.step_id, fence=outcome.fence, late__isnull=True).update(late=late)

@@ -1,6 +1,7 @@
 """The event loop of a worker process: one thread, one connection pool, started on first use after a fork.
 
-Nothing here touches the database. What a host says goes to the task's thread through a queue.
+Nothing here touches the database. What hosts say goes to the task's thread in bundles: a hand-over between two threads costs more
+than most answers, and what comes together is recorded together.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 from checks.engine import Collected, Request, collect
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BUNDLE_S = 0.01
+"""How long an answer waits for others before they are handed over together."""
 
 Why = tuple[Reason, str]
 
@@ -45,7 +47,89 @@ class Gone:
     why: Why | None = None
 
 
-Inbox = SimpleQueue[Arrived | Gone]
+class Inbox:
+    """Bundles of messages from the loop's thread to one other."""
+
+    def __init__(self) -> None:
+        self._bundles: SimpleQueue[list[Arrived | Gone]] = SimpleQueue()
+        self._open: list[Arrived | Gone] = []
+
+    def put(self, message: Arrived | Gone) -> None:
+        """On the loop's thread only."""
+        if not self._open:
+            asyncio.get_running_loop().call_later(BUNDLE_S, self._hand_over)
+        self._open.append(message)
+
+    def _hand_over(self) -> None:
+        self._bundles.put(self._open)
+        self._open = []
+
+    def take(self, timeout_s: float) -> list[Arrived | Gone]:
+        """Everything that is there, waiting for the first bundle; empty when none came in time."""
+        try:
+            messages = self._bundles.get(timeout=max(timeout_s, 0))
+            while not self._bundles.empty():
+                messages += self._bundles.get_nowait()
+        except Empty:
+            return []
+        return messages
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to ask of a host, how it is reached, and when to give up."""
+
+    host_id: int
+    requests: Sequence[Request]
+    opener: Opener
+    limit_s: float
+
+
+class Flight:
+    """An order on its way. ``Gone`` is the last message that counts of it."""
+
+    def __init__(self, order: Order, fleet: Fleet, inbox: Inbox) -> None:
+        self.order = order
+        self._fleet = fleet
+        self._inbox = inbox
+        self._task: asyncio.Task[Why | None] | None = None
+
+    def start(self) -> None:
+        """On the loop's thread only."""
+        self._task = asyncio.ensure_future(self._collect())
+        self._task.add_done_callback(self._landed)
+
+    def cancel(self) -> None:
+        """End it now, from any thread: ``Gone`` does not wait until the transport has closed."""
+        self._fleet.loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task and not self._task.done():
+            self._task.remove_done_callback(self._landed)
+            self._task.cancel()
+            self._inbox.put(Gone(self.order.host_id))
+
+    def _landed(self, task: asyncio.Task[Why | None]) -> None:
+        self._inbox.put(Gone(self.order.host_id, None if task.cancelled() else task.result()))
+
+    async def _collect(self) -> Why | None:
+        """Put each answer in the inbox; why some requests got none, when that is our own doing."""
+        order = self.order
+        try:
+            transport = order.opener(self._fleet.pool)
+            answers = cast("AsyncGenerator[Collected, None]", collect(order.requests, transport))
+            try:
+                async with asyncio.timeout(order.limit_s), aclosing(answers):
+                    async for collected in answers:
+                        self._inbox.put(Arrived(order.host_id, collected))
+            finally:
+                await transport.close()
+        except TimeoutError:
+            return Reason.TIMEOUT, f"the host had not answered everything after {order.limit_s:.0f} s"
+        except Exception as error:  # a defect of a transport must not take the other hosts with it
+            log.exception("collecting from host %s", order.host_id)
+            return Reason.FAILED, f"the transport itself failed ({type(error).__name__})"
+        return None
 
 
 class Fleet:
@@ -69,35 +153,16 @@ class Fleet:
             self._pool = ConnectionPool()
         return self._pool
 
-    def send(self, host_id: int, requests: Sequence[Request], opener: Opener, inbox: Inbox, limit_s: float) -> Future[Why | None]:
-        """Begin to collect from a host; ``Gone`` follows its last answer. Cancelling the future ends it at once."""
+    def send(self, orders: Sequence[Order], inbox: Inbox) -> dict[int, Flight]:
+        """Begin to collect from each host; the flights by host id."""
+        flights = {order.host_id: Flight(order, self, inbox) for order in orders}
 
-        def gone(future: Future[Why | None]) -> None:
-            inbox.put(Gone(host_id, None if future.cancelled() else future.result()))
+        def start() -> None:
+            for flight in flights.values():
+                flight.start()
 
-        future = asyncio.run_coroutine_threadsafe(self._collect(host_id, requests, opener, inbox, limit_s), self.loop)
-        future.add_done_callback(gone)
-        return future
-
-    async def _collect(
-        self, host_id: int, requests: Sequence[Request], opener: Opener, inbox: Inbox, limit_s: float
-    ) -> Why | None:
-        """Put each answer in the inbox; why some requests got none, when that is our own doing."""
-        try:
-            transport = opener(self.pool)
-            answers = cast("AsyncGenerator[Collected, None]", collect(requests, transport))
-            try:
-                async with asyncio.timeout(limit_s), aclosing(answers):
-                    async for collected in answers:
-                        inbox.put(Arrived(host_id, collected))
-            finally:
-                await transport.close()
-        except TimeoutError:
-            return Reason.TIMEOUT, f"the host had not answered everything after {limit_s:.0f} s"
-        except Exception as error:  # a defect of a transport must not take the other hosts with it
-            log.exception("collecting from host %s", host_id)
-            return Reason.FAILED, f"the transport itself failed ({type(error).__name__})"
-        return None
+        self.loop.call_soon_threadsafe(start)
+        return flights
 
 
 _fleet: Fleet | None = None

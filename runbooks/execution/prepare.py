@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
+
 from checks import catalog
 from checks.engine import Request
 from checks.errors import CheckError, ParamError
@@ -51,15 +53,17 @@ class NotAskedError(Exception):
 def prepare(run: Run, document: Document, claims: Sequence[Claim], refusal: Refusal | None) -> Ready:
     """Turn claims into requests; a step that may not or need not run becomes an outcome at once."""
     ready = Ready()
+    checks = {check.id: check for check in document.steps}
+    read: dict[str, Mapping[str, Any]] = {}  # parameters that are the same on every host
     of_id = Host.objects.select_related("credential").in_bulk({claim.host_id for claim in claims})
     ready.facts = _earlier_facts(run, document, claims)
     for claim in claims:
-        check = document.step(claim.check_id)
+        check = checks.get(claim.check_id)
         try:
             if check is None:
                 raise NotAskedError(StepState.ERROR, Reason.FAILED, f"this revision has no check {claim.check_id}")
             _may_run(refusal, of_id[claim.host_id])
-            request = _request(claim, check, run.params, ready.facts.get(claim.host_id, {}))
+            request = _request(claim, check, run.params, ready.facts.get(claim.host_id, {}), read)
             if claim.host_id not in ready.openers:
                 ready.openers[claim.host_id] = hosts.opener(of_id[claim.host_id])
             ready.requests.setdefault(claim.host_id, []).append(request)
@@ -82,23 +86,30 @@ def _may_run(refusal: Refusal | None, host: Host) -> None:
 
 def _earlier_facts(run: Run, document: Document, claims: Sequence[Claim]) -> dict[int, Facts]:
     """What earlier steps of the run said, by host; nothing is read when no claimed step asks for it."""
-    claimed = [check for claim in claims if (check := document.step(claim.check_id))]
-    if not any(True for check in claimed for _ in operands(check)):
+    claimed = {claim.check_id for claim in claims}
+    if not any(True for check in document.steps if check.id in claimed for _ in operands(check)):
         return {}
-    rows = Result.objects.filter(step__run=run, step__host__in={claim.host_id for claim in claims})
-    verdicts: dict[int, dict[str, str]] = {}
-    facts: dict[int, dict[str, Any]] = {}
+    host_ids = {claim.host_id for claim in claims}
+    alone = {check.id for check in document.steps if not check.fan_out}  # one host answers for all
+    rows = Result.objects.filter(Q(step__host__in=host_ids) | Q(step__check_id__in=alone), step__run=run)
+    verdicts: dict[int, dict[str, str]] = {host_id: {} for host_id in host_ids}
+    facts: dict[int, dict[str, Any]] = {host_id: {} for host_id in host_ids}
     for host_id, check_id, verdict, found in rows.values_list("step__host_id", "step__check_id", "verdict", "facts"):
-        verdicts.setdefault(host_id, {})[check_id] = verdict
-        facts.setdefault(host_id, {})[check_id] = found
-    return {host_id: told(verdicts[host_id], facts[host_id]) for host_id in verdicts}
+        for told_of in host_ids if check_id in alone else (host_id,):
+            verdicts[told_of][check_id] = verdict
+            facts[told_of][check_id] = found
+    return {host_id: told(verdicts[host_id], facts[host_id]) for host_id in host_ids}
 
 
-def _request(claim: Claim, check: Check, run_params: Facts, facts: Facts) -> Request:
+def _request(claim: Claim, check: Check, run_params: Facts, facts: Facts, read: dict[str, Mapping[str, Any]]) -> Request:
     _decide(check, facts)
     probe = catalog.get(check.probe)
-    given = {name: _value(name, value, run_params, facts) for name, value in check.with_.items()}
-    params = read_all(probe.params, given)
+    params = read.get(check.id)
+    if params is None:
+        given = {name: _value(name, value, run_params, facts) for name, value in check.with_.items()}
+        params = read_all(probe.params, given)
+        if not any(isinstance(value, Reference) and value.step for value in check.with_.values()):
+            read[check.id] = params
     return Request(claim, probe, params, check.limits, check.interval_s)
 
 

@@ -17,11 +17,12 @@ from runbooks.signals import run_finished
 _OUT_OF_TIME = (Reason.EXPIRED, Reason.NO_WORKER)
 
 
-def settle(held: Held) -> None:
+def settle(held: Held, still_open: int | None = None) -> None:
     """End the run if it has no open step: cancelled when someone asked for that, expired when time closed a step of it."""
-    if Step.objects.filter(run=held.run, state__in=STEP_OPEN).exists():
+    is_open = Step.objects.filter(state__in=STEP_OPEN)
+    if (still_open and is_open.filter(pk=still_open).exists()) or is_open.filter(run=held.run).exists():
         return
-    results = Result.objects.filter(step__run=held.run).values_list("step__check_id", "verdict", "reason")
+    results = Result.objects.filter(step__run=held.run).order_by().values_list("step__check_id", "verdict", "reason").distinct()
     state = RunState.FINISHED
     if held.run.state == RunState.CANCELLING:
         state = RunState.CANCELLED

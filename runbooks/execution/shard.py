@@ -9,25 +9,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future
-from dataclasses import replace
-from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, IntegrityError
 
-from checks.engine import plan
+from checks.engine import Request, plan
 from checks.results import Reason
 from runbooks import hosts
-from runbooks.choices import RUN_OPEN, RunState, StepState
+from runbooks.choices import RUN_OPEN, RunState
 from runbooks.clock import db_now
-from runbooks.execution.claim import Claim, anything_queued, claim, renew
-from runbooks.execution.close import Outcome, close, without_evidence
-from runbooks.execution.fleet import Arrived, Gone, Inbox, Why, fleet
+from runbooks.execution.claim import Claim, anything_queued, claim, leaders, renew
+from runbooks.execution.close import Outcome, without_evidence
+from runbooks.execution.fleet import Arrived, Flight, Gone, Inbox, Order, Why, fleet
 from runbooks.execution.held import hold
 from runbooks.execution.judge import ended, judged, state_of
-from runbooks.execution.prepare import Facts, prepare
+from runbooks.execution.prepare import Facts, Ready, prepare
+from runbooks.execution.record import record
 from runbooks.execution.rights import refusal
 from runbooks.execution.steady import steady
 from runbooks.models import Run
@@ -49,12 +46,16 @@ class Shard:
         self.run = run
         self.worker = worker
         self.document = document_of(run.revision.text)
+        self.checks = {check.id: check for check in self.document.steps}
         self.last_wave = max(waves(self.document).of.values(), default=0)
+        self.leaders = leaders(run, self.document)
+        self.waiting: set[int] = set()
         self.wave_of: dict[int, int] = {}
-        self.inbox: Inbox = SimpleQueue()
+        self.inbox = Inbox()
         self.mine: dict[int, Claim] = {}
         self.facts: dict[int, Facts] = {}
-        self.flying: dict[int, Future[Why | None]] = {}
+        self.limits: dict[tuple[str, ...], float] = {}
+        self.flying: dict[int, Flight] = {}
         self.stopping: Why | None = None
         self.deadline = 0.0
         self.renew_at = 0.0
@@ -64,13 +65,13 @@ class Shard:
         """Bring every step of those hosts to its end that can be; how many steps this process ended."""
         self.deadline = time.monotonic() + (self.run.deadline_at - db_now()).total_seconds()
         self._rest_until_renewal()
-        count = self._begin(host_ids)
+        count = self._go_on(set(host_ids))
         try:
             while self.flying:
                 count += self._turn()
         finally:
-            for future in self.flying.values():
-                future.cancel()
+            for flight in self.flying.values():
+                flight.cancel()
         if self.seen:
             hosts.note_seen(self.seen, db_now())
         return count
@@ -88,19 +89,30 @@ class Shard:
             self.facts.update(ready.facts)
             self.wave_of.update({taken.host_id: taken.wave for taken in claims})
             count += self._record(ready.outcomes)
-            for host_id, requests in ready.requests.items():
-                limit = sum(command.timeout_s for command in plan(requests).commands) + GRACE_S
-                left = max(self.deadline - time.monotonic(), 1)
-                self.flying[host_id] = fleet().send(host_id, requests, ready.openers[host_id], self.inbox, min(limit, left))
+            self.flying.update(fleet().send(self._orders(ready), self.inbox))
             host_ids = {claim.host_id for claim in claims} - set(ready.requests)
         return count
+
+    def _orders(self, ready: Ready) -> list[Order]:
+        left = max(self.deadline - time.monotonic(), 1)
+        return [
+            Order(host_id, requests, ready.openers[host_id], min(self._limit(requests), left))
+            for host_id, requests in ready.requests.items()
+        ]
+
+    def _limit(self, requests: Sequence[Request]) -> float:
+        """How long a host may take with these requests; computed once for the same checks."""
+        asked = tuple(request.key.check_id for request in requests if isinstance(request.key, Claim))
+        if asked not in self.limits:
+            self.limits[asked] = sum(command.timeout_s for command in plan(requests).commands) + GRACE_S
+        return self.limits[asked]
 
     def _claim(self, host_ids: Collection[int]) -> list[Claim]:
         def take() -> list[Claim]:
             if not anything_queued(self.run, host_ids):
                 return []  # a doubled doorbell must not queue for the run's lock
             with hold(self.run.pk) as held:
-                return claim(held, host_ids, self.worker) if held else []
+                return claim(held, host_ids, self.worker, self.leaders) if held else []
 
         claims = steady(take)
         self.mine.update({taken.step_id: taken for taken in claims})
@@ -112,7 +124,7 @@ class Shard:
         """Take what has arrived, judge and record it, and go on with the hosts that are through."""
         outcomes: list[Outcome] = []
         through: set[int] = set()
-        for message in self._arrived():
+        for message in self.inbox.take(self.renew_at - time.monotonic()):
             if isinstance(message, Arrived):
                 outcomes += self._judge(message)
             else:
@@ -122,24 +134,20 @@ class Shard:
         count = self._record(outcomes)
         if time.monotonic() >= self.renew_at:
             self._renew()
-        return count + self._begin({host_id for host_id in through if self.wave_of[host_id] < self.last_wave})
+        return count + self._go_on({host_id for host_id in through if self.wave_of[host_id] < self.last_wave})
 
-    def _arrived(self) -> list[Arrived | Gone]:
-        """Everything in the inbox; waits for the first until the leases must be renewed."""
-        try:
-            messages = [self.inbox.get(timeout=max(self.renew_at - time.monotonic(), 0))]
-            while not self.inbox.empty():
-                messages.append(self.inbox.get_nowait())
-        except Empty:
-            return []
-        return messages
+    def _go_on(self, host_ids: set[int]) -> int:
+        """The next wave of those hosts, and of hosts that had to wait for another one."""
+        count = self._begin(host_ids | self.waiting)
+        if self.leaders:
+            self.waiting = (host_ids | self.waiting) - set(self.flying)
+        return count
 
     def _judge(self, message: Arrived) -> list[Outcome]:
         taken = message.collected.request.key
         if not isinstance(taken, Claim) or self.mine.get(taken.step_id) != taken:
             return []
-        check = self.document.step(taken.check_id)
-        assert check is not None
+        check = self.checks[taken.check_id]
         error = message.collected.error
         if error is None:
             self.seen.add(taken.host_id)
@@ -155,15 +163,14 @@ class Shard:
         return [self._without(taken, reason, say) for taken in left]
 
     def _without(self, taken: Claim, reason: Reason, say: str) -> Outcome:
-        check = self.document.step(taken.check_id)
-        result = without_evidence(check.probe if check else "", reason, say)
+        result = without_evidence(self.checks[taken.check_id].probe, reason, say)
         return Outcome(taken.step_id, taken.fence, state_of(reason), result)
 
     # --- recording and renewing ----------------------------------------------
 
     def _record(self, outcomes: Sequence[Outcome]) -> int:
         fresh = [outcome for outcome in outcomes if self.mine.pop(outcome.step_id, None)]
-        return len(record(self.run.pk, fresh))
+        return len(record(self.run.pk, fresh, next(iter(self.mine), None)))
 
     def _renew(self) -> None:
         """Keep the leases, and learn whether the run is to stop or some steps are no longer ours."""
@@ -189,37 +196,11 @@ class Shard:
 
     def _stop(self, reason: Reason, say: str) -> None:
         self.stopping = (reason, say)
-        for future in list(self.flying.values()):
-            future.cancel()
+        for flight in self.flying.values():
+            flight.cancel()
 
     def _rest_until_renewal(self) -> None:
         self.renew_at = time.monotonic() + settings.LEASE_RENEW_S
-
-
-def record(run_id: UUID, outcomes: Sequence[Outcome]) -> set[int]:
-    """End the steps in one transaction; the ids of those that were still ours.
-
-    A result that the database will not take must not take the others with it: then each is recorded by itself, and that one
-    ends as an error.
-    """
-    if not outcomes:
-        return set()
-
-    def put() -> set[int]:
-        with hold(run_id) as held:
-            return close(held, outcomes) if held else set()
-
-    try:
-        return steady(put)
-    except (DataError, IntegrityError) as error:
-        log.exception("run %s: a result could not be stored", run_id)
-        if len(outcomes) > 1:
-            return {step_id for outcome in outcomes for step_id in record(run_id, [outcome])}
-        say = f"the result could not be stored ({type(error).__name__})"
-        result = without_evidence(outcomes[0].result.probe, Reason.FAILED, say)
-        if outcomes[0].result == result:
-            raise
-        return record(run_id, [replace(outcomes[0], state=StepState.ERROR, result=result)])
 
 
 def execute(run_id: UUID, host_ids: Collection[int], worker: str = "") -> int:

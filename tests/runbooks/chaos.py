@@ -233,7 +233,7 @@ def _report(chaos: Chaos, seconds: float) -> dict[str, Any]:
         "results_of_an_older_fence": Result.objects.exclude(fence=F("step__fence")).count(),
         "sections": ResultSection.objects.count(),
         "attempts": Attempt.objects.count(),
-        "late": Attempt.objects.filter(outcome="late").count(),
+        "late": Attempt.objects.filter(late__isnull=False).count(),
         "steps_ended_twice": terminal_events.filter(n__gt=1).count(),
         "steps_ended_once": terminal_events.filter(n=1).count(),
         "runs_with_gaps": per_run.exclude(n=F("top")).count() + per_run.exclude(n=F("last_seq")).count(),

@@ -17,10 +17,10 @@ from runbooks.choices import HostKeyState, RunState, StepState
 from runbooks.clock import db_now
 from runbooks.dispatch import cancel
 from runbooks.execution import execute
-from runbooks.execution.claim import claim, renew
+from runbooks.execution.claim import claim, give_back, renew
 from runbooks.execution.close import Outcome, close
 from runbooks.execution.held import hold
-from runbooks.execution.shard import record
+from runbooks.execution.record import record
 from runbooks.execution.store import read_output
 from runbooks.models import Attempt, Host, Output, Result, ResultSection, Run, Step
 
@@ -141,6 +141,21 @@ def test_it_waits_for_what_a_condition_reads(start: Callable[..., Run]) -> None:
     assert (run.state, run.verdict) == (RunState.FINISHED, "ok")
 
 
+def test_it_lets_one_host_answer_for_all(start: Callable[..., Run], script: Any, toy_host: Any) -> None:
+    first, *others = [toy_host() for _ in range(3)]
+    script.answers[first.name] = b"42\n"
+
+    async def slow() -> None:
+        await asyncio.sleep(0.3)
+
+    script.wait[first.name] = slow
+    text = CHAIN.replace("probe: toy.number\n", "probe: toy.number\nfan_out: false\n", 1)
+    run = run_all(start(text, hosts=[first, *others]))
+    said = Result.objects.filter(step__run=run, step__check_id="second").values_list("facts", flat=True)
+    assert [facts["said"] for facts in said] == ["42", "42", "42"]
+    assert run.steps.filter(check_id="first").count() == 1
+
+
 def test_it_does_not_guess_when_a_fact_is_missing(start: Callable[..., Run], script: Any, toy_host: Any) -> None:
     host = toy_host()
     script.answers[host.name] = b"not a number\n"
@@ -243,7 +258,9 @@ def test_it_claims_no_step_whose_earlier_wave_is_open(start: Callable[..., Run])
 def test_it_refuses_a_result_of_a_worker_that_lost_its_fence(start: Callable[..., Run]) -> None:
     run = start()
     old = take(run)
-    Step.objects.filter(run=run).update(state=StepState.QUEUED, published_at=None)
+    with hold(run.pk) as held:
+        assert held
+        give_back(held, list(run.steps.all()))
     new = take(run)
     assert {taken.fence for taken in new} == {2}
     assert record(run.pk, [said(taken.step_id, taken.fence) for taken in new]) == {taken.step_id for taken in new}
@@ -252,7 +269,7 @@ def test_it_refuses_a_result_of_a_worker_that_lost_its_fence(start: Callable[...
     assert run.verdict == "ok"
     late = Attempt.objects.get(step=old[0].step_id, fence=1)
     assert late.late is not None
-    assert (late.outcome, late.late["verdict"], late.late["finding"]) == ("late", "crit", "it is crit")
+    assert (late.outcome, late.late["verdict"], late.late["finding"]) == ("lease lost", "crit", "it is crit")
     assert Attempt.objects.get(step=old[0].step_id, fence=2).outcome == "done"
 
 

@@ -17,7 +17,7 @@ from runbooks.execution import execute
 from runbooks.execution.claim import claim
 from runbooks.execution.close import Outcome
 from runbooks.execution.held import hold
-from runbooks.execution.shard import record
+from runbooks.execution.record import record
 from runbooks.models import Attempt, ProcessTick, Result, Run, Step
 from runbooks.reaper import reap
 from runbooks.sweeper import sweep
@@ -97,7 +97,9 @@ def test_it_ends_a_run_whose_time_is_over(start: Callable[..., Run], toy_host: A
     settings.RUN_DEADLINE_S = -1
     run = start(hosts=[toy_host(), toy_host()])
     busy = hosts_of(run)[0]
-    Step.objects.filter(run=run, host=busy, check_id="first").update(state=StepState.RUNNING, attempt=1, fence=1)
+    Step.objects.filter(run=run, host=busy, check_id="first").update(
+        state=StepState.RUNNING, attempt=1, fence=1, started_at=db_now()
+    )
     reap()
     run.refresh_from_db()
     assert (run.state, run.verdict) == (RunState.EXPIRED, "unknown")
