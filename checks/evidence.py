@@ -15,7 +15,7 @@ _DENIED = (
 
 _SAYS = {
     Reason.TIMEOUT: "{section} did not end in time; what arrived is not the whole answer",
-    Reason.TRUNCATED: "{section} was cut: {dropped} bytes are missing from its middle or it never reached its end",
+    Reason.TRUNCATED: "{section} was cut: {dropped} bytes are missing from its middle",
     Reason.TOOL_MISSING: "the tool that {section} needs is not installed on this host: {error}",
     Reason.NEED_PRIVILEGE: "this user may not read {section}: {error}",
     Reason.KILLED: "the command of {section} was killed (status {rc})",
@@ -26,6 +26,8 @@ _SAYS = {
 
 def why(section: Section, reason: Reason) -> str:
     """The sentence that says why the section cannot be believed."""
+    if reason == Reason.TRUNCATED and not section.dropped_bytes:
+        return f"{section.name} was cut: its command never reached its end"
     error = section.stderr.decode("utf-8", "replace").strip().split("\n")[-1][:160] or "no message"
     return _SAYS[reason].format(section=section.name, rc=section.rc, dropped=section.dropped_bytes, error=error)
 

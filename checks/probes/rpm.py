@@ -60,6 +60,8 @@ def judge_eval(report: Report) -> None:
     files = split_files(section.text)
     if not files.complete:
         raise ParseError("the list of macros was cut: its closing line is missing", Reason.TRUNCATED, "eval")
+    if not files.parts:
+        raise ParseError("the list of macros is empty", Reason.EMPTY, "eval", 1)
     values: dict[str, str | None] = {}
     for name in files:
         state, _, value = files.text(name).partition("\n")
