@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from checks.results import Verdict, worst
+from runbooks.document.comparing import Comparing, compare_hosts
+from runbooks.document.model import Document
 
 
 def over_hosts(verdicts: Iterable[str]) -> Verdict:
@@ -26,6 +29,19 @@ def of_run(confirming: Collection[str], results: Iterable[tuple[str, str]]) -> V
     pairs = list(results)
     counted = [verdict for check_id, verdict in pairs if check_id in confirming]
     return over_hosts(counted or [verdict for _, verdict in pairs])
+
+
+def compared(document: Document, told: Iterable[tuple[str, str, str, Mapping[str, Any]]]) -> dict[str, Comparing]:
+    """What the hosts say together, by check id, for the checks that compare them; from (check id, host, verdict, facts).
+
+    A host to which the check does not apply is left out; one that could not tell keeps the comparison from being ``ok``.
+    """
+    rules = {check.id: check.compare for check in document.steps if check.compare}
+    facts: dict[str, dict[str, Mapping[str, Any]]] = {check_id: {} for check_id in rules}
+    for check_id, host, verdict, found in told:
+        if check_id in rules and verdict != Verdict.SKIPPED:
+            facts[check_id][host] = found
+    return {check_id: compare_hosts(rule, facts[check_id]) for check_id, rule in rules.items()}
 
 
 def collected(verdicts: Iterable[str]) -> tuple[int, int]:
