@@ -123,7 +123,16 @@ def result() -> Callable[..., Any]:
             return ProbeResult(probe, 1, Verdict(verdict), why, say)
         line = Evidence("numbers", 2, f"value {value} here", str(value))
         finding = Finding(
-            "made.up", Verdict(verdict), say, value, more.pop("threshold", 100), "things", 0.5, (line,), reason=why, **more
+            "made.up",
+            Verdict(verdict),
+            say,
+            value,
+            more.pop("threshold", 100),
+            more.pop("unit", "things"),
+            0.5,
+            (line,),
+            reason=why,
+            **more,
         )
         output = text or f"first\nvalue {value} here\n" + "more\n" * 20
         section = Section("numbers", output.encode(), duration_ms=412, command="cat /numbers")

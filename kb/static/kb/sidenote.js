@@ -166,7 +166,8 @@
   document.addEventListener("htmx:sseError", () => { cut = true; });
   document.addEventListener("htmx:sseClose", (event) => { if (event.detail.type === "message") poll(); });
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.target.id !== "live" && event.detail.elt.id !== "live") return;
+    const asked = event.detail.requestConfig;  // the answer may have replaced the element that asked
+    if (!asked || asked.elt.id !== "live") return;
     if (event.detail.successful) { heard = Date.now(); stale(false); } else { cut = true; stale(true); }
   });
   setInterval(() => {
