@@ -28,6 +28,8 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("mem.slab", {}),
     ("net.softnet", {}),
     ("net.softirq", {}),
+    ("net.irq", {"iface": "lo"}),
+    ("net.nic", {"iface": "lo"}),
     ("tcp.retrans", {}),
     ("proc.status", {"pid": 1}),
     ("proc.ulimit", {"pid": 1}),
