@@ -181,3 +181,12 @@ printf '== end\n'
     args=("dst", "src", "iif", "mark", "oif"),
     looks_like=r'"cache":\s*\[|^(?:local |broadcast )?[0-9a-f.:]+ .*\bdev \S+ .*\n +cache|\ARTNETLINK answers: |^== ip .* get',
 )
+
+POD = Collector(
+    "pod",
+    "Routes and neighbours inside the pod, as /proc shows them to the host",
+    '[ -n "$1" ] || { printf "== end\\n"; exit 0; }\nfiles "/proc/$1/net/route" "/proc/$1/net/arp" "/proc/$1/net/fib_trie"',
+    args=("pid",),
+    looks_like=r"^== /proc/\d+/net/(?:route|arp)$",
+    optional=True,
+)

@@ -135,7 +135,7 @@ def _read_framed(text: str) -> Output:
     if not parts:
         path, state = next(iter(files.absent.items()), ("the output", "missing"))
         reason = Reason.NEED_PRIVILEGE if state == "unreadable" else Reason.MISSING
-        raise ParseError(f"there is no ip command on this host and {path} is {state}", reason)
+        raise ParseError(f"there is nothing to read: {path} is {state}", reason)
     return Output("procfs", framed=True, files=parts)
 
 

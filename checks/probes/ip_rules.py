@@ -169,6 +169,18 @@ _ALL = (
         "RFC 4862; iproute2 flags dadfailed and tentative",
         "find the other owner of the address on the link; remove and add the address again",
     ),
+    Rule(
+        "podgw",
+        "inside the pod the way to the gateway 169.254.1.1 is not as calico makes it, or the node does not answer for it",
+        f"{_CALICO}; {_LAB}",
+        "recreate the pod; if it stays so, look at the node's side of the same list",
+    ),
+    Rule(
+        "proxy_delay",
+        "the node waits before it answers ARP for the gateway",
+        f"{_LAB}: with the kernel's default of 80 the first packet took 668 ms; calico writes 0",
+        "restart calico-node, which sets proxy_delay to 0",
+    ),
     Rule("model_mismatch", "our own lookup in the dumped tables disagrees with the kernel's answer", "the kernel is right"),
 )
 _BY_ID = {rule.id: rule for rule in _ALL}
