@@ -17,8 +17,7 @@ from runbooks.presenters.shown import Shown
 from runbooks.presenters.words import ago, number
 
 SILENT_AFTER = timedelta(seconds=30)
-WORKERS = ("worker", "drain")
-REAPER = "reaper"
+WORKER, DRAIN, REAPER = "worker", "drain", "reaper"
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,10 @@ def notices(rows: RunRows, ticks: Mapping[str, datetime], *, broker_down: bool =
     now = timezone.now()
     made = []
     waiting = sum(cell.state == StepState.QUEUED for cell in rows.all_cells())
-    worker = max((ticks[kind] for kind in WORKERS if kind in ticks), default=None)
+    worker = ticks.get(WORKER)
     if waiting and _silent(worker, now) and now - rows.run.created_at > timedelta(seconds=10):
-        made.append(Notice("no_worker", Shown.WARN, _no_worker(worker, waiting, now)))
+        stand_in = not _silent(ticks.get(DRAIN), now)
+        made.append(Notice("no_worker", Shown.WARN, _no_worker(worker, waiting, now, stand_in=stand_in)))
     reaper = ticks.get(REAPER)
     if reaper is not None and _silent(reaper, now):
         say = _("The reaper has not shown itself since %(at)s (%(ago)s). A check whose worker died may stay “running”.")
@@ -54,9 +54,11 @@ def _silent(tick: datetime | None, now: datetime) -> bool:
     return tick is None or now - tick > SILENT_AFTER
 
 
-def _no_worker(worker: datetime | None, waiting: int, now: datetime) -> str:
+def _no_worker(worker: datetime | None, waiting: int, now: datetime, *, stand_in: bool) -> str:
     waits = ngettext("%(n)s check waits.", "%(n)s checks wait.", waiting) % {"n": number(waiting)}
     keeps = _("The page keeps what it has and goes on by itself once a worker is back.")
+    if stand_in:
+        keeps = _("The stand-in takes each one a little later.")
     if worker is None:
         return f"{_('No worker has ever shown itself here.')} {waits} {keeps}"
     since = _("No worker since %(at)s (%(ago)s).") % {"at": _at(worker), "ago": ago(worker, now)}

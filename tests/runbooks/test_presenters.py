@@ -243,6 +243,8 @@ def test_it_says_since_when_no_worker_has_shown_itself(made_run: Any) -> None:
     (notice,) = present_run(run.pk).notices
     assert "No worker since" in notice.say
     assert "1 min ago" in notice.say
+    ProcessTick.objects.create(name="d1", kind="drain", at=timezone.now())
+    assert "The stand-in takes each one a little later." in present_run(run.pk).notices[0].say
     ProcessTick.objects.filter(name="w1").update(at=timezone.now())
     assert present_run(run.pk).notices == ()
     assert [one.kind for one in present_run(run.pk, broker_down=True).notices] == ["broker_down"]
