@@ -1,4 +1,4 @@
-"""Plain data of what is shown: text of hosts made visible, verdicts over hosts, facts with their thresholds, lines in their places."""
+"""What is shown, as plain data: hosts' text made visible, verdicts over hosts, facts with thresholds, lines in their places."""
 
 from __future__ import annotations
 
