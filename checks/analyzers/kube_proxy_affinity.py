@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from checks.analyzers.kube_proxy_chains import KubeProxy
 from checks.analyzers.kube_proxy_fault import Fault, Host, Limits, Line, at
 from checks.analyzers.kube_proxy_services import Balancing, Service
+from checks.parsers.iptables_values import whole
 from checks.results import Verdict
 
 
@@ -50,9 +51,10 @@ def short_lists(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]
     """How many clients per endpoint are remembered."""
     sticky = [service for service in model.services if any(each.affinity for each in service.balancing.values())]
     knob = host.knob("xt_recent/parameters/ip_list_tot")
-    if sticky and knob and knob.value.isdigit():
-        say = f"{len(sticky)} services use session affinity; each endpoint remembers {knob.value} clients, and more lose theirs"
-        yield Fault("affinity", Verdict.INFO, say, (Line(knob.line.section, knob.line.number, knob.value),), int(knob.value))
+    kept = whole(knob.value) if knob else None
+    if sticky and knob and kept is not None:
+        say = f"{len(sticky)} services use session affinity; each endpoint remembers {kept} clients, and more lose theirs"
+        yield Fault("affinity", Verdict.INFO, say, (Line(knob.line.section, knob.line.number, knob.value),), kept)
 
 
 CHECKS = (half_affinity, short_lists)

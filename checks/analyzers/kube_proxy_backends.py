@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from checks.analyzers.kube_proxy_chains import KubeProxy
+from checks.analyzers.kube_proxy_chains import KubeProxy, endpoints
 from checks.analyzers.kube_proxy_fault import Fault, Host, Line, at, declared, some
 from checks.parsers.iptables_rules import Rule
 from checks.results import Reason, Verdict
@@ -29,9 +29,9 @@ def answers(model: KubeProxy) -> dict[Target, frozenset[tuple[str, int]]]:
     """The endpoints behind every service address."""
     found: dict[Target, frozenset[tuple[str, int]]] = {}
     for service in model.by_suffix.values():
-        endpoints = frozenset((pick.ip, pick.port) for pick in service.picks)
+        ends = frozenset((pick.ip, pick.port) for pick in service.picks)
         for front in service.fronts:
-            found[front.ip, front.protocol, front.port] = endpoints
+            found[front.ip, front.protocol, front.port] = ends
     return found
 
 
@@ -57,14 +57,19 @@ def _remains(model: KubeProxy) -> tuple[Line, ...]:
 
 def _both_hooked(one: KubeProxy, other: KubeProxy, first: Rule, second: Rule) -> Fault:
     left, right = answers(one), answers(other)
-    different = sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
+    different = sorted(
+        (key for key in left.keys() | right.keys() if left.get(key) != right.get(key)), key=lambda key: (not key[0], key)
+    )
     lines = [at(one, first, "KUBE-SERVICES"), at(other, second, "KUBE-SERVICES")]
     names = f"{one.rules.section} and {other.rules.section}"
     if not different:
         say = f"{names} both hold kube-proxy's rules, alike for now: both run on every packet"
         return Fault("K01", Verdict.WARN, say, tuple(lines))
-    for model in (one, other):
+    nothing: frozenset[tuple[str, int]] = frozenset()
+    for model, own, others in ((one, left, right), (other, right, left)):
         lines += [at(model, rule) for rule in _front_rules(model, different[0])]
+        alone = own.get(different[0], nothing) - others.get(different[0], nothing)
+        lines += [at(model, rule) for rule in _dnat_rules(model, alone)]
     told = some(f"{ip or 'node port'}:{port}/{protocol}" for ip, protocol, port in different)
     say = f"{names} both hold kube-proxy's rules and differ in {len(different)} addresses ({told}): the stale set can win"
     return Fault("K01", Verdict.CRIT, say, tuple(lines), len(different))
@@ -73,6 +78,11 @@ def _both_hooked(one: KubeProxy, other: KubeProxy, first: Rule, second: Rule) ->
 def _front_rules(model: KubeProxy, key: Target) -> list[Rule]:
     fronts = (front for service in model.by_suffix.values() for front in service.fronts)
     return [front.rule for front in fronts if (front.ip, front.protocol, front.port) == key][:1]
+
+
+def _dnat_rules(model: KubeProxy, ends: frozenset[tuple[str, int]]) -> list[Rule]:
+    chains = {pick.chain for _, pick in endpoints(model) if (pick.ip, pick.port) in ends}
+    return [rule for chain in sorted(chains) for rule, _, _ in model.endpoint_chain(chain)][:2]
 
 
 def other_proxy(model: KubeProxy) -> str:
@@ -96,8 +106,10 @@ def no_services(model: KubeProxy, host: Host) -> Fault | None:
         if host.proxy_young:
             say = "kube-proxy has run for less than two minutes and has not written KUBE-SERVICES yet: look again"
             return Fault("K02", Verdict.UNKNOWN, say, (*lines, *proxy), reason=Reason.IDLE)
-        say = "kube-proxy runs in iptables mode but there is no KUBE-SERVICES in nat: no service works on this node"
-        return Fault("K02", Verdict.CRIT, say, (*lines, *proxy))
+        sure = host.proxy_whole and (host.mode == "iptables" or host.nft_tables is not None)
+        mode = "runs in iptables mode" if host.mode else "runs, not in nftables mode," if host.nft_tables is not None else "runs"
+        say = f"kube-proxy {mode} but there is no KUBE-SERVICES in nat: no service works on this node by iptables"
+        return Fault("K02", Verdict.CRIT if sure else Verdict.WARN, say, (*lines, *proxy))
     kubelet = [chain for table in model.rules.tables.values() for chain in table.chains.values() if chain.name in _KUBELETS]
     if host.proxy_running is None and kubelet and not other_proxy(model):
         say = (

@@ -13,10 +13,11 @@ from checks.analyzers.kube_proxy_names import name_in, service_chain, service_ha
 from checks.analyzers.kube_proxy_services import Balancing, Front, Pick, Service, bare, split_endpoint
 from checks.analyzers.kube_proxy_shares import chance
 from checks.parsers.iptables_rules import Rule, RuleSet
+from checks.parsers.iptables_values import is_address, port
 
 _PLAIN = ("statistic", "tcp", "udp", "sctp")
 _FRONTS = (("cluster IP", "cluster"), ("external IP", "external"), ("loadbalancer", "lb"))
-_FRONT_OF_CHAIN = {"SVC": "cluster", "SVL": "cluster", "FW": "lb"}
+_FRONT_OF_CHAIN = {"SVC": "cluster", "SVL": "cluster", "FW": "lb", "cluster": "cluster", "external": "external"}
 
 
 class KubeProxy:
@@ -87,8 +88,8 @@ class KubeProxy:
                 found.readable = False
                 continue
             dnat = [(rule, *split_endpoint(rule.option("to-destination")))] if target == "DNAT" else self.endpoint_chain(target)
-            ip, port = dnat[0][1:] if dnat else ("", 0)
-            found.picks.append(Pick(rule, "" if target == "DNAT" else target, probability, ip, port))
+            ip, at = dnat[0][1:] if dnat else ("", 0)
+            found.picks.append(Pick(rule, "" if target == "DNAT" else target, probability, ip, at))
         return found
 
     def _add_fronts(self, name: str) -> None:
@@ -106,10 +107,10 @@ class KubeProxy:
                 service.fronts.append(front)
 
     def _add_refusals(self) -> None:
-        for name in ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES"):
+        for name, kind in (("KUBE-SERVICES", "cluster"), ("KUBE-EXTERNAL-SERVICES", "external")):
             for rule in self.rules.rules_of("filter", name):
                 said = name_in(rule.comment)
-                front = _front(rule, "", nodeport="dst-type" in (match.option for match in rule.matches))
+                front = _front(rule, kind, nodeport="dst-type" in (match.option for match in rule.matches))
                 if rule.target not in ("REJECT", "DROP") or not said or front is None:
                     continue
                 service = self.service(service_hash(said, front.protocol))
@@ -119,15 +120,17 @@ class KubeProxy:
 
 
 def _front(rule: Rule, kind: str, *, nodeport: bool) -> Front | None:
-    port = rule.value("dport")
-    if not port.isdigit():
+    asked = port(rule.value("dport"))
+    if asked is None:
         return None
     where = "nodeport"
     if not nodeport:
         where = next((where for words, where in _FRONTS if words in rule.comment), _FRONT_OF_CHAIN.get(kind, "unknown"))
     destination = rule.match("d")
     ip = bare(destination.value) if destination and not destination.negated else ""
-    return Front(where, ip, rule.value("p"), int(port), rule)
+    if ip and not is_address(ip):
+        return None
+    return Front(where, ip, rule.value("p"), asked, rule)
 
 
 def endpoints(model: KubeProxy) -> Iterator[tuple[Service, Pick]]:

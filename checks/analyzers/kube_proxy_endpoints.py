@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from math import isfinite
 
 from checks.analyzers.kube_proxy_chains import KubeProxy, endpoints
 from checks.analyzers.kube_proxy_fault import Fault, Host, Limits, at, declared
@@ -28,7 +29,8 @@ def without_endpoints(model: KubeProxy, host: Host, limits: Limits) -> Iterator[
             if balancing.picks or balancing.affinity or dropped or not balancing.readable:
                 continue
             say = f"{service.label} leads to {name}, which has no endpoint: its packets go on without DNAT"
-            yield Fault("K07", Verdict.CRIT, say, (at(model, jumps[0], name), *declared(model, chain)))
+            entry = next((rule for rule in jumps if rule.chain == "KUBE-SERVICES"), jumps[0])
+            yield Fault("K07", Verdict.CRIT, say, (at(model, entry, name), *declared(model, chain)))
 
 
 def uneven(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
@@ -65,7 +67,7 @@ def _skewed(model: KubeProxy, service: Service, balancing: Balancing, limits: Li
     say = f"the endpoints of {service.label} get unequal shares ({told}{', …' if len(shares) > 4 else ''})"
     lines = tuple(at(model, rule, "--probability") for rule in _lines_of(model, balancing))
     if ratio > limits["share_ratio_crit"]:
-        return [Fault("K09", Verdict.CRIT, say, lines, round(ratio, 3) if shares[-1] else None, "share_ratio_crit")]
+        return [Fault("K09", Verdict.CRIT, say, lines, round(ratio, 3) if isfinite(ratio) else None, "share_ratio_crit")]
     if ratio > limits["share_ratio_warn"]:
         return [Fault("K09", Verdict.WARN, say, lines, round(ratio, 3), "share_ratio_warn")]
     return [Fault("K09", Verdict.WARN, say, lines, round(off, 6), "probability_off_warn")]

@@ -49,6 +49,7 @@ class Host:
     proxy: Line | None = None
     proxy_running: bool | None = None
     proxy_young: bool = False
+    proxy_whole: bool = False
     cluster_cidrs: tuple[str, ...] = ()
     ipvs0: Line | None = None
     ipvs0_addresses: int | None = None
@@ -58,6 +59,7 @@ class Host:
     pod_routes: tuple[tuple[str, Line], ...] | None = None
     own_blocks: frozenset[str] = frozenset()
     failed_neighbours: Mapping[tuple[str, str], Line] = field(default_factory=dict)
+    legacy_nat: Line | None = None
     nft_tables: Mapping[tuple[str, str], Line] | None = None
     drop_chains: tuple[tuple[str, str, Line], ...] = ()
     listeners: Mapping[tuple[str, int], Line] | None = None

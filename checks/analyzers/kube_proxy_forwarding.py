@@ -36,7 +36,8 @@ def bridge_networks(model: KubeProxy) -> dict[str, str]:
 def assumed_node(model: KubeProxy, node: Node) -> Node:
     """The node with what the rules themselves tell: which addresses are services or pods, which networks are behind bridges."""
     services = model.by_suffix.values()
-    addresses = {front.ip for service in services for front in service.fronts if front.ip and front.kind == "cluster"}
+    fronts = [front for service in services for front in (*service.fronts, *service.refusals)]
+    addresses = {front.ip for front in fronts if front.ip and front.kind == "cluster"}
     cidr = pod_cidr(model)
     pods = {pick.ip for service in services for pick in service.picks if pick.ip and cidr and inside(pick.ip, cidr)}
     return Node(
@@ -67,8 +68,9 @@ def pods(model: KubeProxy) -> list[str]:
 
 def _others(cidr: str, pod: str) -> list[str]:
     network = ipaddress.ip_network(cidr, strict=False)
-    near = [ipaddress.ip_address(pod) + step for step in (7, 263, -7)]
-    return [str(address) for address in near if address in network][:1]
+    own = int(ipaddress.ip_address(pod)) - int(network.network_address)
+    near = [own + step for step in (7, 263, -7) if 0 < own + step < network.num_addresses - 1]
+    return [str(network[place]) for place in near[:1]]
 
 
 def _anyone(model: KubeProxy) -> list[str]:
@@ -110,7 +112,7 @@ def refuses_pods(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault
     if chain is None or not known or ("filter", "FORWARD") in host.unreliable or not model.rules.visible("filter", "FORWARD"):
         return
     ends = forwarded(model, host)
-    refused = all(end.verdict in ("DROP", "REJECT") for end in ends)
+    refused = bool(ends) and all(end.verdict in ("DROP", "REJECT") for end in ends)
     whole = model.rules.complete or model.rules.listing
     if chain.policy == "DROP" and model.rules.chain("filter", "KUBE-FORWARD") is None and whole:
         yield from _without_kube_forward(model, chain, ends, refused=refused)
@@ -122,7 +124,7 @@ def _without_kube_forward(model: KubeProxy, chain: Chain, ends: list[Branch], *,
     say = "the policy of FORWARD is DROP and there is no KUBE-FORWARD"
     if refused:
         yield Fault("K24", Verdict.CRIT, f"{say}: service traffic between nodes is dropped", declared(model, chain))
-    elif any(end.verdict != "ACCEPT" for end in ends):
+    elif not ends or any(end.verdict != "ACCEPT" for end in ends):
         say = f"{say}; whether another rule accepts pods' traffic depends on what the rules alone do not show"
         yield Fault("K24", Verdict.UNKNOWN, say, declared(model, chain), reason=Reason.MISSING)
 

@@ -11,7 +11,8 @@ from checks.analyzers.kube_proxy_chains import KubeProxy
 from checks.analyzers.kube_proxy_fault import Fault, Host, Limits, Line, at, declared, some
 from checks.analyzers.kube_proxy_names import is_foreign
 from checks.parsers.iptables_rules import Rule
-from checks.results import Verdict
+from checks.parsers.iptables_values import whole
+from checks.results import Reason, Verdict
 
 _NODE_PORTS = (30000, 32767)
 _BRIDGES = ("cni0", "cbr0", "kube-bridge", "docker0")
@@ -32,9 +33,9 @@ def ephemeral_ports(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fa
     """K30: outgoing connections may take a node port."""
     knob, reserved = host.knob("ip_local_port_range"), host.knob("ip_local_reserved_ports")
     words = knob.value.split() if knob else []
-    if knob is None or len(words) != 2 or not all(word.isdigit() for word in words) or not model.present:
+    low, high = (whole(words[0]), whole(words[1])) if len(words) == 2 else (None, None)
+    if knob is None or low is None or high is None or not model.present:
         return
-    low, high = int(words[0]), int(words[1])
     overlap = max(low, _NODE_PORTS[0]), min(high, _NODE_PORTS[1])
     if overlap[0] <= overlap[1] and not _reserved(reserved.value if reserved else "", overlap):
         say = f"ephemeral ports {low} to {high} overlap the node ports 30000 to 32767, and the overlap is not reserved"
@@ -43,8 +44,9 @@ def ephemeral_ports(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fa
 
 def _reserved(text: str, span: tuple[int, int]) -> bool:
     for part in text.split(","):
-        low, _, high = part.strip().partition("-")
-        if low.isdigit() and int(low) <= span[0] and int(high or low) >= span[1]:
+        first, _, last = part.strip().partition("-")
+        low, high = whole(first), whole(last or first)
+        if low is not None and high is not None and low <= span[0] and high >= span[1]:
             return True
     return False
 
@@ -146,7 +148,12 @@ def other_drops(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]
 def second_family(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K35: the cluster has v6 pods but kube-proxy wrote no v6 rules."""
     v6 = [cidr for cidr in host.cluster_cidrs if ":" in cidr]
-    if model.rules.family == 6 and v6 and model.rules.complete and not model.present and "nat" in model.rules.tables:
+    if model.rules.family != 6 or not v6 or not model.rules.complete or model.present:
+        return
+    if "nat" not in model.rules.tables and not model.rules.ended:
+        say = f"{model.rules.section} holds no nat table: whether kube-proxy wrote IPv6 rules cannot be told"
+        yield Fault("K35", Verdict.UNKNOWN, say, reason=Reason.TRUNCATED)
+    else:
         say = f"the cluster's pods use {v6[0]} too, but ip6tables has no KUBE-SERVICES"
         yield Fault("K35", Verdict.WARN, say, (host.proxy,) if host.proxy else ())
 

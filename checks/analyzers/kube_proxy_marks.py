@@ -6,8 +6,9 @@ from collections import Counter
 from typing import NamedTuple
 
 from checks.analyzers.kube_proxy_chains import KubeProxy
-from checks.analyzers.packet import set_mark
+from checks.analyzers.packet import network, set_mark
 from checks.parsers.iptables_rules import Rule
+from checks.parsers.iptables_values import mark
 
 MASQ_BIT = 0x4000
 DROP_BIT = 0x8000
@@ -32,11 +33,9 @@ def mark_test(rule: Rule) -> MarkTest | None:
     match = rule.match("mark")
     if match is None or match.module == "connmark":
         return None
-    value, _, mask = match.value.partition("/")
-    try:
-        return MarkTest(rule, int(value, 0), int(mask, 0) if mask else 0xFFFFFFFF, match.negated)
-    except ValueError:
-        return None
+    first, _, second = match.value.partition("/")
+    value, mask = mark(first), mark(second or "0xffffffff")
+    return None if value is None or mask is None else MarkTest(rule, value, mask, match.negated)
 
 
 def masquerade_mark(model: KubeProxy) -> tuple[Rule, int] | None:
@@ -83,4 +82,5 @@ def masquerades_all(model: KubeProxy) -> bool:
 def pod_cidr(model: KubeProxy) -> str | None:
     """The network that the detector takes for pods, when it is one."""
     detector = local_detector(model) or ""
-    return detector.removeprefix("! -s ") if detector.startswith("! -s ") else None
+    cidr = detector.removeprefix("! -s ")
+    return cidr if detector != cidr and network(cidr) else None

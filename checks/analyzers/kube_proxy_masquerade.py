@@ -110,11 +110,10 @@ def invalid_packets(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fa
 
 
 def _covers(outer: str, inner: str) -> bool:
-    try:
-        base, mask = network(outer)
-        inner_base, inner_mask = network(inner)
-    except ValueError:
+    one, other = network(outer), network(inner)
+    if one is None or other is None:
         return True
+    (base, mask), (inner_base, inner_mask) = one, other
     return (":" in outer) != (":" in inner) or (inner_base & mask == base and inner_mask & mask == mask)
 
 

@@ -32,7 +32,8 @@ def _line(model: KubeProxy, branch: Branch) -> tuple[Line, ...]:
     route = (
         (Line(*branch.route.line),) if branch.route and branch.route.line and branch.verdict in ("unreachable", "DROP") else ()
     )
-    return ((Line(model.rules.section, branch.path[-1].line),) if branch.path else ()) + route
+    step = branch.doubt or (branch.path[-1] if branch.path else None)
+    return ((Line(model.rules.section, step.line),) if step else ()) + route
 
 
 def outcomes(model: KubeProxy, host: Host, packet: Packet, branches: list[Branch]) -> Iterator[Fault]:

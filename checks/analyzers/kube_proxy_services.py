@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from checks.analyzers.kube_proxy_shares import leak, shares
 from checks.parsers.iptables_rules import Rule
+from checks.parsers.iptables_values import is_address, port
 
 
 def bare(address: str) -> str:
@@ -14,18 +15,19 @@ def bare(address: str) -> str:
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
-    """Address and port of ``--to-destination``; port 0 when there is none.
+    """Address and port of ``--to-destination``; empty and 0 for what is not there or is no such thing.
 
     >>> split_endpoint("10.244.1.5:8080"), split_endpoint("[fd00::5]:53"), split_endpoint("fd00::5")
     (('10.244.1.5', 8080), ('fd00::5', 53), ('fd00::5', 0))
     """
     if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        return host, int(port[1:]) if port[1:].isdigit() else 0
-    host, colon, port = text.partition(":")
-    if not colon or ":" in port:
-        return text, 0
-    return host, int(port) if port.isdigit() else 0
+        host, _, rest = text[1:].partition("]")
+        rest = rest[1:]
+    elif text.count(":") > 1:
+        host, rest = text, ""
+    else:
+        host, _, rest = text.partition(":")
+    return host if is_address(host) else "", port(rest) or 0
 
 
 @dataclass(slots=True, eq=False)

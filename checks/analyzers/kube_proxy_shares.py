@@ -14,11 +14,15 @@ iptables prints a probability as a multiple of 2**-31; proxies up to 1.16 wrote 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import accumulate
 from operator import mul
 
 from checks.parsers.iptables_rules import Rule
+from checks.parsers.iptables_values import whole
+
+_PROBABILITY = re.compile(r"(?:0(?:\.\d{1,20})?|1(?:\.0{1,20})?)\Z", re.ASCII)
 
 
 def chance(rule: Rule) -> float | None:
@@ -26,16 +30,15 @@ def chance(rule: Rule) -> float | None:
     mode = rule.match("mode")
     if mode is None:
         return 1.0
-    try:
-        if mode.value == "random":
-            match = rule.match("probability")
-            value = float(match.value) if match else 1.0
-        else:
-            match = rule.match("every")
-            value = 1 / int(match.value) if match else 1.0
-    except (ValueError, ZeroDivisionError):
+    match = rule.match("probability" if mode.value == "random" else "every")
+    if match is None:
         return None
-    return 1 - value if match is not None and match.negated else value
+    if match.option == "probability":
+        value = float(match.value) if _PROBABILITY.match(match.value) else None
+    else:
+        every = whole(match.value)
+        value = 1 / every if every else None
+    return 1 - value if value is not None and match.negated else value
 
 
 def _rests(chances: Sequence[float]) -> list[float]:

@@ -12,30 +12,40 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from checks.parsers.iptables_values import mark as read_mark
+
 Origin = Literal["pod", "host", "external"]
 
 
 @lru_cache(maxsize=65536)
-def number(address: str) -> int:
-    """An address as a number; v6 and v4 never meet in one rule set."""
-    return int(ipaddress.ip_address(address))
+def number(address: str) -> int | None:
+    """An address as a number, or None; v4 and v6 never meet in one rule set."""
+    try:
+        return int(ipaddress.ip_address(address))
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=65536)
-def network(text: str) -> tuple[int, int]:
-    """Base and mask of an address with or without a prefix or netmask. Raises ValueError for anything else."""
-    found = ipaddress.ip_network(text, strict=False)
+def network(text: str) -> tuple[int, int] | None:
+    """Base and mask of an address with or without a prefix or netmask, or None."""
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
     return int(found.network_address), int(found.netmask)
 
 
-def inside(address: str, prefix: str) -> bool:
-    """True when the address lies in the prefix.
+def inside(address: str, prefix: str) -> bool | None:
+    """True when the address lies in the prefix; None when one of them is no such thing.
 
-    >>> inside("10.244.3.9", "10.244.0.0/16"), inside("fd00::1", "fd00::1/128")
-    (True, True)
+    >>> inside("10.244.3.9", "10.244.0.0/16"), inside("fd00::1", "fd00::1/128"), inside("10.0.0.1", "ten")
+    (True, True, None)
     """
-    base, mask = network(prefix)
-    return number(address) & mask == base and (":" in address) == (":" in prefix)
+    wanted, value = network(prefix), number(address)
+    if wanted is None or value is None:
+        return None
+    return value & wanted[1] == wanted[0] and (":" in address) == (":" in prefix)
 
 
 @dataclass(slots=True)
@@ -144,14 +154,14 @@ def set_mark(mark: int, words: tuple[str, ...]) -> int | None:
     """
     if len(words) != 2:
         return None
-    try:
-        first, _, second = words[1].partition("/")
-        value, mask = int(first, 0), int(second, 0) if second else 0xFFFFFFFF
-    except ValueError:
+    first, _, second = words[1].partition("/")
+    value, mask = read_mark(first), read_mark(second or "0xffffffff")
+    if value is None or mask is None:
         return None
-    if words[0] in ("--set-xmark", "--set-mark"):
-        keep = mark & ~(mask | value) if words[0] == "--set-mark" else mark & ~mask
-        return keep | value if words[0] == "--set-mark" else (keep ^ value) & 0xFFFFFFFF
+    if words[0] == "--set-xmark":
+        return (mark & ~mask) ^ value
+    if words[0] == "--set-mark":
+        return mark & ~(mask | value) | value
     return {"--or-mark": mark | value, "--and-mark": mark & value, "--xor-mark": mark ^ value}.get(words[0])
 
 
@@ -161,8 +171,6 @@ def mark_matches(mark: int, text: str) -> bool | None:
     >>> mark_matches(0x4010, "0x4000/0x4000"), mark_matches(0x4010, "0x4000")
     (True, False)
     """
-    value, _, mask = text.partition("/")
-    try:
-        return mark & (int(mask, 0) if mask else 0xFFFFFFFF) == int(value, 0)
-    except ValueError:
-        return None
+    first, _, second = text.partition("/")
+    value, mask = read_mark(first), read_mark(second or "0xffffffff")
+    return None if value is None or mask is None else mark & mask == value

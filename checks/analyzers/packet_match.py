@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from checks.analyzers.kube_proxy_shares import chance
 from checks.analyzers.packet import Node, Packet, inside, mark_matches
 from checks.parsers.iptables_rules import Match, Rule
+from checks.parsers.iptables_values import whole
 
 PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp", "1": "icmp", "58": "ipv6-icmp", "0": "all", "icmpv6": "ipv6-icmp"}
 _EPHEMERAL = 1024
@@ -43,7 +44,7 @@ def _interface(name: str, match: Match, packet: Packet, node: Node) -> bool | No
     if own is not None:
         return own.startswith(wanted[:-1]) and bool(own) if wanted.endswith("+") else own == wanted
     address = packet.src if name == "i" else packet.dst
-    if wanted in node.bridges and not inside(address, node.bridges[wanted]):
+    if wanted in node.bridges and inside(address, node.bridges[wanted]) is False:
         return False
     return packet.assumed.get((name, wanted))
 
@@ -53,9 +54,10 @@ def _ports(text: str, port: int | None) -> bool | None:
     answers = []
     for part in text.split(","):
         low, colon, high = part.partition(":")
-        if not (low or "0").isdigit() or not (high or "0").isdigit():
+        first = whole(low or "0")
+        last = whole(high or "65535") if colon else first
+        if first is None or last is None:
             return None
-        first, last = int(low or 0), int(high or 65535) if colon else int(low or 0)
         if port is None:
             answers.append(False if last < _EPHEMERAL else None)
         else:
@@ -70,13 +72,6 @@ def _either_port(match: Match, packet: Packet, node: Node, rule: Rule) -> bool |
 def _protocol(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | None:
     wanted = PROTOCOLS.get(match.value, match.value)
     return wanted in ("all", packet.protocol)
-
-
-def _address(text: str, address: str) -> bool | None:
-    try:
-        return inside(address, text)
-    except ValueError:
-        return None
 
 
 def _state(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | None:
@@ -144,7 +139,7 @@ def _physdev(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | Non
 
 
 def _original(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | None:
-    return _address(match.value, packet.original_dst)
+    return inside(packet.original_dst, match.value)
 
 
 def _yes(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | None:
@@ -166,8 +161,8 @@ def _weighed(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | Non
 Reader = Callable[[Match, Packet, Node, Rule], bool | None]
 
 _READERS: Mapping[str, Reader] = {
-    "s": lambda match, packet, node, rule: _address(match.value, packet.src),
-    "d": lambda match, packet, node, rule: _address(match.value, packet.dst),
+    "s": lambda match, packet, node, rule: inside(packet.src, match.value),
+    "d": lambda match, packet, node, rule: inside(packet.dst, match.value),
     "i": lambda match, packet, node, rule: _interface("i", match, packet, node),
     "o": lambda match, packet, node, rule: _interface("o", match, packet, node),
     "p": _protocol,

@@ -26,7 +26,10 @@ class Step:
 
 @dataclass(slots=True)
 class Branch:
-    """One way and how likely it is. ``verdict`` is ACCEPT, DROP, REJECT, timeout, unreachable or unknown."""
+    """One way and how likely it is. ``verdict`` is ACCEPT, DROP, REJECT, timeout, unreachable or unknown.
+
+    ``doubt`` is the rule that decides an unknown way.
+    """
 
     probability: float
     verdict: str
@@ -34,6 +37,7 @@ class Branch:
     path: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     route: Hop | None = None
+    doubt: Step | None = None
 
     @property
     def end(self) -> tuple[str, str, int, str]:
@@ -65,14 +69,14 @@ class State:
 
     def record(self, rule: Rule) -> None:
         """Remember a rule that matched."""
-        self.trail = (self.trail, Step(rule.table, rule.chain, rule.line, rule.raw.strip()))
+        self.trail = (self.trail, _step(rule))
 
     def note(self, say: str) -> None:
         """Remember something a reader must know, once."""
         if say not in self.notes:
             self.notes = (*self.notes, say)
 
-    def end(self, verdict: str, say: str = "") -> Branch:
+    def end(self, verdict: str, say: str = "", doubt: Rule | None = None) -> Branch:
         """The branch that ends here."""
         if say:
             self.note(say)
@@ -81,4 +85,9 @@ class State:
         while trail is not None:
             trail, step = trail
             steps.append(step)
-        return Branch(self.weight, verdict, self.packet, tuple(reversed(steps)), self.notes, self.route)
+        path = tuple(reversed(steps))
+        return Branch(self.weight, verdict, self.packet, path, self.notes, self.route, _step(doubt) if doubt else None)
+
+
+def _step(rule: Rule) -> Step:
+    return Step(rule.table, rule.chain, rule.line, rule.raw.strip())

@@ -8,6 +8,8 @@ from checks.analyzers.kube_proxy_services import split_endpoint
 from checks.analyzers.packet import Packet, set_mark
 from checks.analyzers.packet_state import State
 from checks.parsers.iptables_rules import Rule
+from checks.parsers.iptables_values import mark as read_mark
+from checks.parsers.iptables_values import port
 
 
 class Effect(Enum):
@@ -80,10 +82,9 @@ def apply(rule: Rule, state: State) -> Effect:
 
 
 def _connmark(rule: Rule, packet: Packet) -> Effect:
-    try:
-        from_mask = int(rule.option("nfmask") or rule.option("mask") or "0xffffffff", 0)
-        to_mask = int(rule.option("ctmask") or rule.option("mask") or "0xffffffff", 0)
-    except ValueError:
+    from_mask = read_mark(rule.option("nfmask") or rule.option("mask") or "0xffffffff")
+    to_mask = read_mark(rule.option("ctmask") or rule.option("mask") or "0xffffffff")
+    if from_mask is None or to_mask is None:
         return Effect.UNKNOWN
     if rule.has_option("restore-mark"):
         packet.mark = (packet.mark & ~from_mask) ^ (packet.connmark & to_mask)
@@ -97,17 +98,19 @@ def _connmark(rule: Rule, packet: Packet) -> Effect:
 
 
 def _dnat(rule: Rule, packet: Packet) -> Effect:
-    ip, port = split_endpoint(rule.option("to-destination"))
-    if "-" in ip or (not ip and not port):
+    wanted = rule.option("to-destination")
+    ip, at = split_endpoint(wanted)
+    if not ip and not (wanted.startswith(":") and at):
         return Effect.UNKNOWN
-    packet.dst, packet.dport, packet.dnat = ip or packet.dst, port or packet.dport, True
+    packet.dst, packet.dport, packet.dnat = ip or packet.dst, at or packet.dport, True
     return Effect.TABLE_DONE
 
 
 def _redirect(rule: Rule, packet: Packet) -> Effect:
-    port = rule.option("to-ports")
-    if port and not port.isdigit():
+    wanted = rule.option("to-ports")
+    at = port(wanted)
+    if wanted and at is None:
         return Effect.UNKNOWN
     loopback = "::1" if ":" in packet.dst else "127.0.0.1"
-    packet.dst, packet.dport, packet.dnat = loopback, int(port) if port else packet.dport, True
+    packet.dst, packet.dport, packet.dnat = loopback, at or packet.dport, True
     return Effect.TABLE_DONE

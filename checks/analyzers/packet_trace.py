@@ -91,7 +91,7 @@ class Tracer:
         elif effect is Effect.REJECTED:
             return state.end("REJECT")
         elif effect is Effect.UNKNOWN:
-            return state.end("unknown", f"line {rule.line}: what {rule.target} does is not known here")
+            return state.end("unknown", f"line {rule.line}: what {rule.target} does is not known here", rule)
         return None
 
     def _policy(self, state: State) -> Branch | None:
@@ -120,7 +120,7 @@ class Tracer:
     def _both(self, rule: Rule, state: State) -> list[Branch]:
         """Try both answers of a match that cannot be told."""
         if state.forks >= MAX_FORKS:
-            return [state.end("unknown", f"line {rule.line} and others look at what this capture does not show")]
+            return [state.end("unknown", f"line {rule.line} and others look at what this capture does not show", rule)]
         state.forks += 1
         asked = _question(rule, state.packet, self.node)
         yes, no = state.copy(), state.copy()
@@ -131,14 +131,14 @@ class Tracer:
             chance = verdict_of(rule, yes.packet, self.node)
             end = self._take(rule, yes) if chance == 1.0 else None
             if chance is None:
-                return [state.end("unknown", _unseen(rule))]
+                return [state.end("unknown", _unseen(rule), rule)]
         else:
             end = self._take(rule, yes)
         taken = [end] if end else self._advance(yes)
         skipped = self._advance(no)
         if same_ends(taken, skipped):
             return skipped
-        return [state.end("unknown", _unseen(rule))]
+        return [state.end("unknown", _unseen(rule), rule)]
 
 
 def _unseen(rule: Rule) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from checks.parsers.iptables_rules import Match
+from checks.parsers.iptables_values import mark
 
 _PORTS = {"domain": "53", "http": "80", "https": "443", "ssh": "22", "http-alt": "8080", "webcache": "8080"}
 _SHORT_PORT = {"dpt": "dport", "dpts": "dport", "spt": "sport", "spts": "sport"}
@@ -61,7 +62,7 @@ def _mark(found: Extras, match: re.Match[str]) -> None:
     elif how == "set":
         text = f"{value}/0xffffffff"
     elif how == "and":
-        text = f"0x0/{~int(value, 16) & 0xFFFFFFFF:#x}"
+        text = f"0x0/{~(mark(value) or 0) & 0xFFFFFFFF:#x}"
     else:
         text = f"{value}/{value if how == 'or' else '0x0'}"
     found.options += ["--set-xmark", text]

@@ -20,8 +20,8 @@ from checks.parsers.iptables_save import family_of, read_rule
 _RULE = re.compile(r"(?:\S*?:|[>|+]\s*|(?:\S+\s+)??ip6?tables\s+(?:-t\s+(\w+)\s+)?)?(-A \S+ .*)$")
 _DECLARED = re.compile(r"-N (\S+)$")
 _POLICY = re.compile(r"-P (\S+) (ACCEPT|DROP)(?: -c \d+ \d+)?$")
-_COUNTED = re.compile(r"\[(\d+):(\d+)\] (-A .*)$")
-_COUNTED_LATE = re.compile(r"(-A .*?) -c (\d+) (\d+)( .*)?$")
+_COUNTED = re.compile(r"\[(\d{1,20}):(\d{1,20})\] (-A .*)$", re.ASCII)
+_COUNTED_LATE = re.compile(r"(-A .*?) -c (\d{1,20}) (\d{1,20})( .*)?$", re.ASCII)
 _NAT = re.compile(r"KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-|KUBE-(?:MARK-(?:MASQ|DROP)|POSTROUTING)$|KUBE-PORTALS-|KUBE-NODEPORT-")
 _FILTER = re.compile(r"KUBE-(?:FORWARD|FIREWALL|EXTERNAL-SERVICES|PROXY-FIREWALL)$|DOCKER-(?:USER|ISOLATION.*|FORWARD)$")
 

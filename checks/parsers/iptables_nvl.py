@@ -27,11 +27,13 @@ from checks.parsers.iptables_loose import guess_table
 from checks.parsers.iptables_rules import Chain, Gap, Match, Rule, RuleSet, Table
 from checks.parsers.iptables_save import family_of
 
-_CHAIN = re.compile(r"Chain (\S+) \((?:policy (\w+)(?: \S+ packets, \S+ bytes)?|(\d+) references)\)$")
+_CHAIN = re.compile(r"Chain (\S+) \((?:policy (\w+)(?: \S+ packets, \S+ bytes)?|(\d{1,9}) references)\)$", re.ASCII)
 _PROTOCOL = r"!?(?:all|tcp|udp|sctp|icmp|icmpv6|ipv6-icmp|esp|ah|gre|udplite|dccp|\d{1,3})"
 _COUNTED = re.compile(
-    rf"(?:\d+\s+)?(?P<pkts>\d+[KMGTP]?)\s+(?P<bytes>\d+[KMGTP]?)\s+(?:(?P<target>\S+)\s+)?(?P<prot>{_PROTOCOL})\s+(?:(?:--|-f|!f)\s+)?"
-    r"(?P<in>\S+)\s+(?P<out>\S+)\s+(?P<src>\S+)\s+(?P<dst>\S+)(?:\s+(?P<rest>.*))?$"
+    r"(?:\d+\s+)?(?P<pkts>\d{1,18}[KMGTP]?)\s+(?P<bytes>\d{1,18}[KMGTP]?)\s+(?:(?P<target>\S+)\s+)?"
+    rf"(?P<prot>{_PROTOCOL})\s+(?:(?:--|-f|!f)\s+)?"
+    r"(?P<in>\S+)\s+(?P<out>\S+)\s+(?P<src>\S+)\s+(?P<dst>\S+)(?:\s+(?P<rest>.*))?$",
+    re.ASCII,
 )
 _PLAIN = re.compile(
     rf"(?:\d+\s+)?(?:(?P<target>\S+)\s+)?(?P<prot>{_PROTOCOL})\s+(?:(?:--|-f|!f)\s+)?(?P<src>\S+)\s+(?P<dst>\S+)(?:\s+(?P<rest>.*))?$"

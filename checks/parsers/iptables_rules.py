@@ -119,7 +119,8 @@ class RuleSet:
     """The rules of one family and one backend. ``cut`` means the text ends inside a table, as a truncated capture does.
 
     ``loose`` means lines without their tables: grepped or pasted, tables guessed from the chains. ``listing`` means the form of
-    ``iptables -L``, whose chains have a heading but whose tables have no end.
+    ``iptables -L``, whose chains have a heading but whose tables have no end. ``ended`` means that the collector's own end mark
+    was seen: then a table that is not there does not exist.
     """
 
     section: str = ""
@@ -134,12 +135,18 @@ class RuleSet:
     cut: bool = False
     loose: bool = False
     listing: bool = False
+    ended: bool = False
     last_line: int = 0
 
     @property
     def complete(self) -> bool:
         """True when every table that was begun also ended and every line was understood."""
-        return bool(self.tables) and not self.gaps and not self.loose and all(table.committed for table in self.tables.values())
+        return (
+            bool(self.tables or self.ended)
+            and not self.gaps
+            and not self.loose
+            and all(table.committed for table in self.tables.values())
+        )
 
     def chain(self, table: str, name: str) -> Chain | None:
         """That chain, or None."""
