@@ -13,10 +13,11 @@ from checks.collectors.ip import ADDR, ADDR_AGAIN, LINK, LINK_SAMPLES, ROUTE4
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.ip_addr import Address, Addresses
-from checks.parsers.ip_link import Link, Links
+from checks.parsers.ip_link import Links
 from checks.probes.base import FactSpec, Probe, Report, Threshold
+from checks.probes.ip_facts import FACT_ROWS, address_fact, link_fact
 from checks.probes.ip_rules import rules
-from checks.probes.ip_sections import FACT_ROWS, Tables, find_all, lines
+from checks.probes.ip_sections import Tables, find_all, lines
 from checks.results import Reason, Verdict
 
 
@@ -28,7 +29,7 @@ def judge_link(report: Report) -> None:
     asked = report.params.get("iface") or ""
     outward = list(dict.fromkeys(dev for route in defaults(routes)[:1] for dev in route.devices)) if routes else []
     report.fact("variant", links.tool)
-    report.fact("links", [_link_fact(link) for link in links.links[:FACT_ROWS]])
+    report.fact("links", [link_fact(link) for link in links.links[:FACT_ROWS]])
     if asked and not links.find(asked):
         report.find("R03", Verdict.CRIT, f"there is no device {asked} among {len(links.links)}", value=asked)
         return
@@ -52,19 +53,6 @@ def judge_link(report: Report) -> None:
 def _at(report: Report, links: Links, name: str) -> list[Any]:
     link = links.find(name)
     return lines(report, ("link", link.line, name)) if link else []
-
-
-def _link_fact(link: Link) -> dict[str, Any]:
-    return {
-        "name": link.name,
-        "flags": sorted(link.flags),
-        "mtu": link.mtu,
-        "operstate": link.operstate,
-        "kind": link.kind,
-        "master": link.master or None,
-        "address": link.address,
-        "state": link.state,
-    }
 
 
 def judge_errors(report: Report) -> None:
@@ -111,7 +99,7 @@ def judge_addr(report: Report) -> None:
     if addresses is None:
         raise EvidenceError("the addresses (addr) were not collected", Reason.MISSING)
     report.fact("variant", addresses.tool)
-    report.fact("addresses", [_addr_fact(address) for address in addresses.addresses[:FACT_ROWS]])
+    report.fact("addresses", [address_fact(address) for address in addresses.addresses[:FACT_ROWS]])
     again = tables.addresses("addr_again") if "addr_again" in report.sections else None
     if not find_all(report, faults.misplaced(addresses, links)):
         report.find(
@@ -156,18 +144,6 @@ def _judge_duplicates(report: Report, addresses: Addresses, again: Addresses | N
 
 def _where(report: Report, address: Address) -> list[Any]:
     return lines(report, ("addr", address.line, address.ip))
-
-
-def _addr_fact(address: Address) -> dict[str, Any]:
-    return {
-        "family": address.family,
-        "ip": address.ip,
-        "plen": address.plen,
-        "dev": address.dev,
-        "scope": address.scope,
-        "flags": sorted(address.flags),
-        "valid_s": address.valid_s,
-    }
 
 
 _VARIANT = FactSpec("variant", "str", "json, iproute2, busybox or procfs: what this was read from")

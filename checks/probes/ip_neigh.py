@@ -15,13 +15,14 @@ from checks.collectors.ip import GC, NEIGH, NEIGH_AGAIN, NEIGH_SAMPLES, ROUTE4, 
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.arp_cache import NeighbourStat, parse_arp_cache
-from checks.parsers.ip_neigh import Neighbour, Neighbours
+from checks.parsers.ip_neigh import Neighbours
 from checks.parsers.ip_prefix import Address
 from checks.parsers.ip_route import Route
 from checks.parsers.reading import read_file
 from checks.probes.base import FactSpec, Probe, Report, Threshold
+from checks.probes.ip_facts import FACT_ROWS, neighbour_fact
 from checks.probes.ip_rules import rules
-from checks.probes.ip_sections import FACT_ROWS, Tables, find_all, lines
+from checks.probes.ip_sections import Tables, find_all, lines
 from checks.results import Reason, Section, Verdict
 
 _COUNTED = ("table_fulls", "forced_gc_runs", "res_failed", "unresolved_discards")
@@ -36,7 +37,7 @@ def judge_neigh(report: Report) -> None:
     hops = [hop for hop in _next_hops(report, tables) if table.tool != "procfs" or ":" not in hop.ip]
     hosts = set(str(report.params.get("hosts") or "").replace(",", " ").split())
     report.fact("variant", table.tool)
-    report.fact("neighbours", [_fact(entry) for entry in table.entries[:FACT_ROWS]])
+    report.fact("neighbours", [neighbour_fact(entry) for entry in table.entries[:FACT_ROWS]])
     report.fact("next_hops", [{"ip": hop.ip, "dev": hop.dev} for hop in hops])
     _judge_next_hops(report, hops, table, again)
     _judge_share(report, table)
@@ -94,18 +95,6 @@ def _judge_share(report: Report, table: Neighbours) -> None:
         report.find("R17", Verdict.WARN, says, value=ratio, limit="unanswered_ratio_warn", evidence=evidence)
     else:
         report.find("R17", Verdict.OK, says, value=len(bad))
-
-
-def _fact(entry: Neighbour) -> dict[str, Any]:
-    return {
-        "family": entry.family,
-        "ip": entry.ip,
-        "dev": entry.dev,
-        "lladdr": entry.lladdr or None,
-        "state": entry.state,
-        "router": entry.router,
-        "proxy": entry.proxy,
-    }
 
 
 def judge_changes(report: Report) -> None:

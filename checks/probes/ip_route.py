@@ -14,12 +14,12 @@ from checks.params import Param
 from checks.parsers.ip_link import Links
 from checks.parsers.ip_prefix import Prefix
 from checks.parsers.ip_route import Routes
-from checks.parsers.ip_rule import Rule as PolicyRule
 from checks.parsers.reading import read_file
 from checks.parsers.rt_tables import parse_rt_tables
 from checks.probes.base import FactSpec, Probe, Report
+from checks.probes.ip_facts import FACT_ROWS, route_fact, rule_fact
 from checks.probes.ip_rules import rules
-from checks.probes.ip_sections import FACT_ROWS, Tables, find_all, route_fact
+from checks.probes.ip_sections import Tables, find_all
 from checks.results import Reason, Verdict
 
 
@@ -97,7 +97,7 @@ def judge_rules(report: Report) -> None:
     found = {family: tables.rules(family) for family in (4, 6)}
     routes = {family: tables.routes(family) for family in (4, 6)}
     report.fact("tables", _table_names(report))
-    report.fact("rules", [_rule_fact(rule) for rules in found.values() if rules for rule in rules.rules])
+    report.fact("rules", [rule_fact(rule) for rules in found.values() if rules for rule in rules.rules])
     for family, policy in found.items():
         if policy is None:
             continue
@@ -118,24 +118,6 @@ def _table_names(report: Report) -> dict[str, str]:
     except EvidenceError:
         return {}
     return {str(number): name for number, name in names.items()}
-
-
-def _rule_fact(rule: PolicyRule) -> dict[str, object]:
-    return {
-        "family": rule.family,
-        "priority": rule.priority,
-        "from": str(rule.src),
-        "to": str(rule.dst),
-        "iif": rule.iif or None,
-        "oif": rule.oif or None,
-        "fwmark": rule.mark,
-        "mask": rule.mask,
-        "invert": rule.invert,
-        "table": rule.table,
-        "action": rule.action,
-        "suppress_prefixlen": rule.suppress_prefixlen,
-        "unread": list(rule.unread),
-    }
 
 
 PROBES: tuple[Probe, ...] = (

@@ -7,7 +7,7 @@ paste of one command) leaves out what it would have decided, and that is said as
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from checks.analyzers.ip_fault import Fault
 from checks.analyzers.route_lookup import Fib
@@ -16,7 +16,7 @@ from checks.parsers.ip_addr import Addresses, parse_addresses
 from checks.parsers.ip_conf import Conf, parse_conf
 from checks.parsers.ip_link import Links, parse_links
 from checks.parsers.ip_neigh import Neighbours, parse_neighbours
-from checks.parsers.ip_route import Route, Routes, parse_routes
+from checks.parsers.ip_route import Routes, parse_routes
 from checks.parsers.ip_rule import Rules, parse_rules, plain_rules
 from checks.parsers.reading import read
 from checks.probes.base import Probe, Report
@@ -25,8 +25,6 @@ from checks.results import Evidence, Reason
 T = TypeVar("T")
 _NO_IPV6 = (b"not supported",)
 _INTERRUPTED = b"Dump was interrupted"
-FACT_ROWS = 500
-"""How many rows a fact that lists a table keeps."""
 
 
 class Tables:
@@ -152,27 +150,6 @@ def lines(report: Report, *places: tuple[str, int, str]) -> list[Evidence]:
             evidence = report.evidence(section, line)
             found.append(report.evidence(section, line, mark) if mark and mark in evidence.text else evidence)
     return list(dict.fromkeys(found))
-
-
-def route_fact(route: Route) -> dict[str, Any]:
-    """A route as a fact."""
-    hops = [
-        {"gateway": hop.gateway or None, "dev": hop.dev, "weight": hop.weight, "flags": sorted(hop.flags)}
-        for hop in route.nexthops
-    ]
-    return {
-        "family": route.family,
-        "type": route.type,
-        "prefix": str(route.prefix),
-        "table": route.table,
-        "metric": route.metric,
-        "scope": route.scope,
-        "proto": route.proto,
-        "src": route.src or None,
-        "nexthops": hops,
-        "expires_s": route.expires_s,
-        "onlink": any("onlink" in hop.flags for hop in route.nexthops),
-    }
 
 
 PROBES: tuple[Probe, ...] = ()
