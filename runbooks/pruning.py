@@ -1,4 +1,4 @@
-"""Forgetting: runs older than the retention time, raw output that no result names any more, processes that went away."""
+"""Forgetting: runs and traces older than the retention time, raw output that nothing names any more, processes that went away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from runbooks.choices import RUN_TERMINAL
 from runbooks.clock import db_now
-from runbooks.models import Output, ResultSection, Run
+from runbooks.models import Output, ResultSection, Run, Trace, TraceSection
 from runbooks.ticks import forget_old_ticks
 
 BATCH = 100
@@ -24,13 +24,15 @@ def prune(days: int | None = None) -> tuple[int, int]:
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):
         Run.objects.filter(pk__in=ids).delete()
         runs += len(ids)
+    Trace.objects.filter(created_at__lt=before).delete()
     forget_old_ticks()
     return runs, _prune_outputs()
 
 
 def _prune_outputs() -> int:
     named = ResultSection.objects.filter(stdout=OuterRef("pk"))
-    orphans = Output.objects.filter(~Exists(named), created_at__lt=db_now() - YOUNG)
+    traced = TraceSection.objects.filter(stdout=OuterRef("pk"))
+    orphans = Output.objects.filter(~Exists(named), ~Exists(traced), created_at__lt=db_now() - YOUNG)
     count = 0
     while ids := list(orphans.values_list("pk", flat=True)[: BATCH * 5]):
         count += orphans.filter(pk__in=ids).delete()[0]

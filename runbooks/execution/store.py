@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from checks.results import ProbeResult, Section
+from runbooks.clock import db_now
 from runbooks.execution.held import Held
 from runbooks.models import Output, Result, ResultSection
 from runbooks.rows import as_json, clean_text, insert_rows, moment
@@ -44,6 +45,15 @@ def _keep(data: bytes, outputs: dict[str, tuple[Any, ...]], now: Any) -> str:
     if digest not in outputs:
         outputs[digest] = (digest, zlib.compress(data, _LEVEL), len(data), now)
     return digest
+
+
+def keep(texts: Sequence[bytes]) -> list[str]:
+    """Store these outputs, each once per content; their addresses, in order."""
+    outputs: dict[str, tuple[Any, ...]] = {}
+    now = moment(db_now())
+    digests = [_keep(text, outputs, now) for text in texts]
+    insert_rows(Output, ("sha256", "data", "size", "created_at"), [outputs[d] for d in sorted(outputs)], ignore_conflicts=True)
+    return digests
 
 
 def read_output(output: Output) -> bytes:

@@ -3,6 +3,7 @@
 from runbooks.models.host import Credential, Host, HostGroup
 from runbooks.models.run import Attempt, Output, ProcessTick, Result, ResultSection, Run, RunEvent, Step
 from runbooks.models.runbook import Revision, Runbook
+from runbooks.models.trace import Trace, TraceSection
 
 __all__ = [
     "Attempt",
@@ -18,4 +19,6 @@ __all__ = [
     "RunEvent",
     "Runbook",
     "Step",
+    "Trace",
+    "TraceSection",
 ]
