@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 from typing import Any
 
@@ -32,6 +33,7 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("net.nic", {"iface": "lo"}),
     ("tcp.retrans", {}),
     ("tcp.listen", {}),
+    ("sock.reuseport", {"port": 9}),
     ("proc.status", {"pid": 1}),
     ("proc.ulimit", {"pid": 1}),
     ("proc.pid1_signals", {"pid": 1}),
@@ -128,3 +130,16 @@ def test_it_sees_what_a_process_does_with_the_stop_signal() -> None:
             os.killpg(shell.pid, signal.SIGKILL)
     assert (result.facts["program"], result.facts["handles_term"]) == ("dash", True)
     assert result.verdict == Verdict.WARN
+
+
+@pytest.mark.needs("iproute2")
+@pytest.mark.needs("dash")
+def test_it_sees_sockets_that_share_a_port() -> None:
+    with socket.socket() as first, socket.socket() as second:
+        for member in (first, second):
+            member.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            member.bind(("127.0.0.1", first.getsockname()[1] if member is second else 0))
+            member.listen(7)
+        result = judged(("dash",), "sock.reuseport", {"port": first.getsockname()[1]})
+    assert result.facts["group_size"] == 2
+    assert result.verdict == Verdict.OK
