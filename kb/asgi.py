@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -13,6 +14,7 @@ _pages = get_asgi_application()  # loads the apps, so it comes before everything
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
 from kb import live  # noqa: E402
+from runbooks import fragments  # noqa: E402
 
 _site = ASGIStaticFilesHandler(_pages)
 
@@ -28,9 +30,11 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _lifespan(receive: Any, send: Any) -> None:
-    """Nothing to prepare; answering keeps the server from guessing."""
+    """Prepare before the first request."""
     while True:
         kind = (await receive())["type"]
+        if kind == "lifespan.startup":
+            await asyncio.to_thread(fragments.prepare)
         await send({"type": f"{kind}.complete"})
         if kind == "lifespan.shutdown":
             return

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.template.loader import render_to_string
+from django.template.loader import get_template, render_to_string
 from django.utils import translation
 
+from checks import catalog
 from runbooks.choices import RUN_TERMINAL
 from runbooks.models import Run
 from runbooks.presenters.run import RunView, present_run
 from runbooks.watching import Watch, token_of
+
+
+def prepare() -> None:
+    """Load the catalogue and the templates, so that the first change of the first run comes as fast as the rest."""
+    catalog.catalog()
+    for name in (*_ALWAYS, "card", "grid_row", "grid_legend", "live"):
+        get_template(f"runbooks/_{name}.html")
 
 
 @dataclass(frozen=True)
