@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from checks.errors import HostKeyChangedError, TransportError
 from checks.results import Reason
 from checks.transports.base import Transport
 from runbooks.choices import HostKeyState, TransportKind
+from runbooks.clock import db_now
 from runbooks.keys import private_key
 from runbooks.models import Host
 
@@ -74,6 +74,6 @@ def note_error(host_id: int, error: TransportError) -> None:
         Host.objects.filter(pk=host_id).update(host_key_state=HostKeyState.CHANGED, offered_key=error.offered_key)
 
 
-def note_seen(host_ids: Collection[int], at: datetime) -> None:
-    """These hosts answered."""
-    Host.objects.filter(pk__in=host_ids).update(last_seen_at=at)
+def note_seen(host_ids: Collection[int]) -> None:
+    """These hosts have just answered."""
+    Host.objects.filter(pk__in=host_ids).update(last_seen_at=db_now())

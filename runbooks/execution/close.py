@@ -78,6 +78,10 @@ def _end(held: Held, outcomes: Sequence[Outcome]) -> dict[int, tuple[Any, ...]]:
 
 
 def _keep_late(outcome: Outcome) -> None:
-    """Another owner has this step now. What came too late is kept as evidence beside the attempt; the verdict stays single."""
+    """Another owner has this step now. What came too late is kept as evidence beside the attempt; the verdict stays single.
+
+    A result that was recorded, but whose commit was never confirmed to us, is not late.
+    """
     late = cleaned(outcome.result.as_json()) | {"state": str(outcome.state)}
-    Attempt.objects.filter(step=outcome.step_id, fence=outcome.fence, late__isnull=True).update(late=late)
+    attempts = Attempt.objects.filter(step=outcome.step_id, fence=outcome.fence, late__isnull=True)
+    attempts.exclude(step__result__fence=outcome.fence).update(late=late)

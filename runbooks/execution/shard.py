@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Sequence
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -25,7 +26,7 @@ from runbooks.execution.held import hold
 from runbooks.execution.judge import ended, judged, state_of
 from runbooks.execution.prepare import Facts, Ready, prepare
 from runbooks.execution.record import record
-from runbooks.execution.rights import refusal
+from runbooks.execution.rights import Refusal, refusal
 from runbooks.execution.steady import steady
 from runbooks.models import Run
 from runbooks.parsed import document_of
@@ -73,7 +74,7 @@ class Shard:
             for flight in self.flying.values():
                 flight.cancel()
         if self.seen:
-            hosts.note_seen(self.seen, db_now())
+            steady(partial(hosts.note_seen, self.seen))
         return count
 
     # --- beginning -----------------------------------------------------------
@@ -85,13 +86,16 @@ class Shard:
             claims = self._claim(host_ids)
             if not claims:
                 break
-            ready = prepare(self.run, self.document, claims, refusal(self.run))
+            ready = steady(partial(self._prepare, claims))
             self.facts.update(ready.facts)
             self.wave_of.update({taken.host_id: taken.wave for taken in claims})
             count += self._record(ready.outcomes)
             self.flying.update(fleet().send(self._orders(ready), self.inbox))
             host_ids = {claim.host_id for claim in claims} - set(ready.requests)
         return count
+
+    def _prepare(self, claims: Sequence[Claim]) -> Ready:
+        return prepare(self.run, self.document, claims, refusal(self.run))
 
     def _orders(self, ready: Ready) -> list[Order]:
         left = max(self.deadline - time.monotonic(), 1)
@@ -152,7 +156,7 @@ class Shard:
         if error is None:
             self.seen.add(taken.host_id)
             return [judged(taken, check, message.collected, self.facts.get(taken.host_id, {}))]
-        hosts.note_error(taken.host_id, error)
+        steady(partial(hosts.note_error, taken.host_id, error))
         return [ended(taken, message.collected, error)]
 
     def _left_over(self, message: Gone) -> list[Outcome]:
@@ -176,14 +180,14 @@ class Shard:
         """Keep the leases, and learn whether the run is to stop or some steps are no longer ours."""
         self._rest_until_renewal()
 
-        def keep() -> tuple[set[int], str]:
+        def keep() -> tuple[set[int], str, Refusal | None]:
+            show_life(self.worker)
             with hold(self.run.pk) as held:
-                return (renew(held, self.mine.values()), held.run.state) if held and self.mine else (set(), "")
+                kept = renew(held, self.mine.values()) if held and self.mine else set()
+                return kept, held.run.state if held else "", refusal(self.run)
 
-        show_life(self.worker)
-        kept, state = steady(keep)
+        kept, state, refused = steady(keep)
         self.mine = {step_id: taken for step_id, taken in self.mine.items() if step_id in kept}
-        refused = refusal(self.run)
         if state == RunState.CANCELLING:
             self._stop(Reason.CANCELLED, "stopped before it had answered")
         elif refused:
