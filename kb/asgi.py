@@ -11,12 +11,11 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb.settings")
 _pages = get_asgi_application()  # loads the apps, so it comes before everything that imports models
 
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
-
 from kb import live  # noqa: E402
+from kb.static_files import StaticFiles  # noqa: E402
 from runbooks import fragments  # noqa: E402
 
-_site = ASGIStaticFilesHandler(_pages)
+_site = StaticFiles(_pages)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
