@@ -56,6 +56,7 @@ class State:
     base: str = ""
     frames: list[tuple[str, Sequence[Rule], int]] = field(default_factory=list)
     trail: tuple[Any, Step] | None = None
+    steps: int = 0
     notes: tuple[str, ...] = ()
     route: Hop | None = None
     forks: int = 0
@@ -70,6 +71,7 @@ class State:
     def record(self, rule: Rule) -> None:
         """Remember a rule that matched."""
         self.trail = (self.trail, _step(rule))
+        self.steps += 1
 
     def note(self, say: str) -> None:
         """Remember something a reader must know, once."""

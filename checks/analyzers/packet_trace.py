@@ -20,6 +20,12 @@ from checks.parsers.iptables_rules import Match, Rule, RuleSet
 
 MAX_DEPTH = 32
 MAX_FORKS = 10
+MAX_WAYS = 20_000
+"""A service of 5,000 endpoints has as many ways; chains that return after a die was thrown double them with each rule."""
+MAX_LOOKS = 1_000_000
+"""How many rules are looked at in one trace: chains that call each other twice double them with each level."""
+MAX_STEPS = 256
+"""How many rules one way can match; a real one matches some twenty."""
 
 
 class Tracer:
@@ -29,9 +35,11 @@ class Tracer:
         self.rules = rules
         self.node = node or Node()
         self.index = RuleIndex()
+        self.ways = self.looks = 0
 
     def trace(self, packet: Packet, stages: tuple[Stage, ...] = ()) -> list[Branch]:
         """Every way the packet can take; the probabilities sum to 1."""
+        self.ways, self.looks = 1, 0
         packet = packet.copy()
         if packet.origin == "host":
             packet.iif, packet.local_out = "", True
@@ -54,12 +62,16 @@ class Tracer:
                 continue
             state.frames[-1] = (chain, rules, position + 1)
             rule = rules[position]
+            self.looks += 1
+            if self.looks > MAX_LOOKS or self.ways > MAX_WAYS:
+                return [*done, state.end("unknown", "these rules hold more ways than can be followed")]
             chance = verdict_of(rule, state.packet, self.node)
             if chance == 0.0 or (chance is None and rule.target in HARMLESS):
                 continue
             if chance is None:
                 return [*done, *self._both(rule, state)]
             if chance < 1.0:
+                self.ways += 1
                 taken = state.copy()
                 taken.weight *= chance
                 state.weight *= 1 - chance
@@ -72,6 +84,8 @@ class Tracer:
         """Follow the rule's target; a Branch when the packet ends there."""
         if rule.target not in HARMLESS:
             state.record(rule)
+            if state.steps > MAX_STEPS:
+                return state.end("unknown", f"more than {MAX_STEPS} rules match this packet one after the other")
         chain = self.rules.chain(rule.table, rule.target)
         if chain is not None:
             if len(state.frames) >= MAX_DEPTH:
@@ -122,6 +136,7 @@ class Tracer:
         if state.forks >= MAX_FORKS:
             return [state.end("unknown", f"line {rule.line} and others look at what this capture does not show", rule)]
         state.forks += 1
+        self.ways += 1
         asked = _question(rule, state.packet, self.node)
         yes, no = state.copy(), state.copy()
         if asked:

@@ -22,7 +22,9 @@ from checks.probes.iptables_sections import host_of, models, tell, tell_incomple
 from checks.results import Reason, Verdict
 
 MOST_BRANCHES = 200
-"""How many branches the fact lists; ``branch_count`` counts them all."""
+"""How many branches the fact lists, those that fail before those that pass; ``branch_count`` counts them all."""
+TEXT_MAX = 1000
+"""How much of a rule a step of a path repeats; a comment has 256 characters at most."""
 
 _SOON = 1e-9
 
@@ -84,13 +86,20 @@ def _served_by_ipvs(model: KubeProxy) -> bool:
 def _facts(report: Report, model: KubeProxy, packet: Packet, branches: list[Branch], assumed: str) -> None:
     named = next((service.label for service, front in fronts_at(model, packet.dst) if front.port == packet.dport), None)
     service = named or ((found := node_port(model, packet)) and found.label) or None
-    report.fact("branches", [_branch_fact(branch, assumed) for branch in branches[:MOST_BRANCHES]])
+    report.fact("branches", [_branch_fact(branch, assumed) for branch in _listed(branches)])
     report.fact("branch_count", len(branches))
     report.fact("sum_probability", round(sum(branch.probability for branch in branches), 9))
     report.fact("accepted_ratio", round(sum(branch.probability for branch in branches if branch.verdict == "ACCEPT"), 6))
     report.fact("dnat_targets", sorted({f"{b.packet.dst}:{b.packet.dport}" for b in branches if b.packet.dnat}))
     report.fact("masqueraded_ratio", round(sum(branch.probability for branch in branches if branch.packet.snat), 6))
     report.fact("service", service)
+
+
+def _listed(branches: list[Branch]) -> list[Branch]:
+    """The branches that the fact has room for; in the order of the rules when all of them have."""
+    if len(branches) <= MOST_BRANCHES:
+        return branches
+    return sorted(branches, key=lambda branch: branch.verdict == "ACCEPT")[:MOST_BRANCHES]
 
 
 def _branch_fact(branch: Branch, assumed: str) -> dict[str, Any]:
@@ -102,7 +111,9 @@ def _branch_fact(branch: Branch, assumed: str) -> dict[str, Any]:
         "verdict": branch.verdict,
         "snat": branch.packet.snat or "none",
         "mark": branch.packet.mark,
-        "path": [{"table": step.table, "chain": step.chain, "line_no": step.line, "text": step.text} for step in branch.path],
+        "path": [
+            {"table": step.table, "chain": step.chain, "line_no": step.line, "text": step.text[:TEXT_MAX]} for step in branch.path
+        ],
         "route": {"dev": hop.dev, "gateway": hop.gateway} if hop else None,
         "notes": [*([assumed] if assumed else []), *branch.notes],
     }
