@@ -8,11 +8,14 @@ from checks.analyzers.kube_proxy_chains import KubeProxy
 from checks.analyzers.kube_proxy_fault import Host
 from checks.analyzers.kube_proxy_routes import reach
 from checks.analyzers.kube_proxy_services import Service
+from checks.analyzers.packet_state import Branch
 from checks.parsers.iptables_values import whole
 from checks.probes.base import FactSpec, Probe
 
 MOST_SERVICES = 500
 """How many services a fact lists; ``service_count`` counts them all."""
+TEXT_MAX = 1000
+"""How much of a rule a step of a path repeats; a comment has 256 characters at most."""
 
 SET_FACTS = (
     FactSpec("v4", "map", "IPv4 rules: backend, tool_version, complete, rule_count, chain_count, policies, tables"),
@@ -128,6 +131,24 @@ def _external(model: KubeProxy, service: Service) -> str:
         return "cluster" if any(rule.unconditional and rule.target.startswith("KUBE-SVC-") for rule in rules) else "local"
     outside = [front for front in service.fronts if front.kind in ("nodeport", "external", "lb")]
     return "cluster" if any(front.rule.target.startswith("KUBE-SVC-") for front in outside) else "unknown"
+
+
+def branch_fact(branch: Branch, assumed: str = "") -> dict[str, Any]:
+    """One way of a packet."""
+    hop = branch.route
+    return {
+        "probability": round(branch.probability, 9),
+        "dnat_ip": branch.packet.dst if branch.packet.dnat else None,
+        "dnat_port": branch.packet.dport if branch.packet.dnat else None,
+        "verdict": branch.verdict,
+        "snat": branch.packet.snat or "none",
+        "mark": branch.packet.mark,
+        "path": [
+            {"table": step.table, "chain": step.chain, "line_no": step.line, "text": step.text[:TEXT_MAX]} for step in branch.path
+        ],
+        "route": {"dev": hop.dev, "gateway": hop.gateway} if hop else None,
+        "notes": [*([assumed] if assumed else []), *branch.notes],
+    }
 
 
 PROBES: tuple[Probe, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from checks.analyzers.kube_proxy_chains import KubeProxy
 from checks.analyzers.kube_proxy_fault import Host, some
@@ -16,6 +15,7 @@ from checks.collectors.iptables import KNOBS, KUBE_PROXY, NFT_CHAINS, SAVES
 from checks.params import Param
 from checks.probes.base import FactSpec, Probe, Report
 from checks.probes.iptables import ROUTE_SECTIONS, main_model, mode_of
+from checks.probes.iptables_facts import branch_fact
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES
 from checks.probes.iptables_sections import host_of, models, tell, tell_incomplete
@@ -23,8 +23,6 @@ from checks.results import Reason, Verdict
 
 MOST_BRANCHES = 200
 """How many branches the fact lists, those that fail before those that pass; ``branch_count`` counts them all."""
-TEXT_MAX = 1000
-"""How much of a rule a step of a path repeats; a comment has 256 characters at most."""
 
 _SOON = 1e-9
 
@@ -86,7 +84,7 @@ def _served_by_ipvs(model: KubeProxy) -> bool:
 def _facts(report: Report, model: KubeProxy, packet: Packet, branches: list[Branch], assumed: str) -> None:
     named = next((service.label for service, front in fronts_at(model, packet.dst) if front.port == packet.dport), None)
     service = named or ((found := node_port(model, packet)) and found.label) or None
-    report.fact("branches", [_branch_fact(branch, assumed) for branch in _listed(branches)])
+    report.fact("branches", [branch_fact(branch, assumed) for branch in _listed(branches)])
     report.fact("branch_count", len(branches))
     report.fact("sum_probability", round(sum(branch.probability for branch in branches), 9))
     report.fact("accepted_ratio", round(sum(branch.probability for branch in branches if branch.verdict == "ACCEPT"), 6))
@@ -100,23 +98,6 @@ def _listed(branches: list[Branch]) -> list[Branch]:
     if len(branches) <= MOST_BRANCHES:
         return branches
     return sorted(branches, key=lambda branch: branch.verdict == "ACCEPT")[:MOST_BRANCHES]
-
-
-def _branch_fact(branch: Branch, assumed: str) -> dict[str, Any]:
-    hop = branch.route
-    return {
-        "probability": round(branch.probability, 9),
-        "dnat_ip": branch.packet.dst if branch.packet.dnat else None,
-        "dnat_port": branch.packet.dport if branch.packet.dnat else None,
-        "verdict": branch.verdict,
-        "snat": branch.packet.snat or "none",
-        "mark": branch.packet.mark,
-        "path": [
-            {"table": step.table, "chain": step.chain, "line_no": step.line, "text": step.text[:TEXT_MAX]} for step in branch.path
-        ],
-        "route": {"dev": hop.dev, "gateway": hop.gateway} if hop else None,
-        "notes": [*([assumed] if assumed else []), *branch.notes],
-    }
 
 
 def _say_path(report: Report, model: KubeProxy, packet: Packet, branches: list[Branch]) -> None:
