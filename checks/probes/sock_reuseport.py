@@ -1,7 +1,7 @@
 """sock.reuseport: do the sockets of one port share it well?
 
 Knowledge: socket(7) SO_REUSEPORT, Documentation/networking/ip-sysctl.rst tcp_migrate_req. Sockets of one address and port with
-different inodes form a group; the kernel hands each connection to one of them by its four addresses, whether that one accepts or not.
+different inodes form a group; the kernel hands each connection to one of them by its four addresses, whether it accepts or not.
 Several processes on one inode share a single queue, which is the older way and no group.
 """
 
@@ -50,7 +50,9 @@ def _groups(report: Report, name: str) -> Groups | None:
     if not found.tool:
         return None
     if not found.complete:
-        raise EvidenceError("the list of sockets has no closing line: members of the group may be missing", Reason.TRUNCATED, name)
+        raise EvidenceError(
+            "the list of sockets has no closing line: members of the group may be missing", Reason.TRUNCATED, name
+        )
     groups: Groups = {}
     for row in found.rows:
         if row.port == report.params.get("port"):
@@ -98,7 +100,7 @@ def _judge_stuck(report: Report, address: str, before: list[Listener], after: li
     if stuck:
         row = stuck[0]
         usual = median(entry.queue for entry in after)
-        say = f"one of {len(after)} sockets of {address}:{row.port} does not accept: {row.queue} wait in both samples, {usual:g} usually"
+        say = f"one of {len(after)} sockets of {address}:{row.port} does not accept: {row.queue} wait, {usual:g} at the others"
         evidence = [*_lines(report, [old[row.inode]], "listeners_a"), *_lines(report, [row])]
         report.find("stuck", Verdict.WARN, say, value=row.queue, evidence=evidence)
 
@@ -106,12 +108,16 @@ def _judge_stuck(report: Report, address: str, before: list[Listener], after: li
 def _judge_change(
     report: Report, before: Groups, after: Groups, counters: tuple[dict[str, int], int] | None, migrates: bool | None
 ) -> None:
-    closed = sum(len({row.inode for row in rows} - {row.inode for row in after.get(address, [])}) for address, rows in before.items())
+    closed = sum(
+        len({row.inode for row in rows} - {row.inode for row in after.get(address, [])}) for address, rows in before.items()
+    )
     report.fact("closed", closed)
     if not closed or migrates:
         return
     if counters is None:
-        report.unknown(Reason.MISSING, f"{closed} sockets closed; whether connections were lost needs /proc/net/netstat", rule="lost")
+        report.unknown(
+            Reason.MISSING, f"{closed} sockets closed; whether connections were lost needs /proc/net/netstat", rule="lost"
+        )
         return
     grown, line = counters
     if grown["ListenDrops"]:

@@ -34,6 +34,7 @@ PROBES: list[tuple[str, dict[str, Any]]] = [
     ("tcp.retrans", {}),
     ("tcp.listen", {}),
     ("sock.reuseport", {"port": 9}),
+    ("syslog.pri", {"text": "<158>Jan  7 10:00:00 node-1 app[12]: hi"}),
     ("proc.status", {"pid": 1}),
     ("proc.ulimit", {"pid": 1}),
     ("proc.pid1_signals", {"pid": 1}),
