@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUNDLE_S = 0.01
+BUNDLE_S = 0.03
 """How long an answer waits for others before they are handed over together."""
 
 Why = tuple[Reason, str]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.signals import worker_ready
 from django.core.management import call_command
 
 from checks.results import ProbeResult, Reason, Verdict
@@ -153,3 +154,26 @@ def test_it_shows_that_it_lives(command: str, kind: str, script: Any, db: None) 
     call_command(command, once=True)
     call_command(command, once=True)
     assert list(ProcessTick.objects.values_list("kind", flat=True)) == [kind]
+
+
+def test_it_shows_that_a_worker_lives(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Timer:
+        def call_repeatedly(self, seconds: float, work: Callable[[], None]) -> None:
+            rounds.append((seconds, work))
+
+    class Connection:
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    rounds: list[tuple[float, Callable[[], None]]] = []
+    connection = Connection()
+    monkeypatch.setattr("runbooks.tasks.connection", connection)
+    sender = type("Consumer", (), {"timer": Timer()})()
+    worker_ready.send(sender=sender)
+    assert list(ProcessTick.objects.values_list("kind", flat=True)) == ["worker"]
+    ((seconds, work),) = rounds
+    work()
+    assert seconds <= 15
+    assert connection.closed == 2  # a child that is forked later inherits no connection
