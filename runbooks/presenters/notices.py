@@ -60,7 +60,8 @@ def _no_worker(worker: datetime | None, waiting: int, now: datetime, *, stand_in
     if stand_in:
         keeps = _("The stand-in takes each one a little later.")
     if worker is None:
-        return f"{_('No worker has ever shown itself here.')} {waits} {keeps}"
+        never = _("No worker has ever shown itself here.")
+        return f"{never} {waits} {keeps}"
     since = _("No worker since %(at)s (%(ago)s).") % {"at": _at(worker), "ago": ago(worker, now)}
     return f"{since} {waits} {keeps}"
 

@@ -123,10 +123,10 @@ def _without_answer(rows: RunRows, answer: Answer | None) -> tuple[str, str]:
     if deciding is not None:
         return visible(deciding.finding), _("No conclusion of this writeup covers what was found.") if answer else ""
     if rows.run.verdict == Verdict.UNKNOWN:
-        return _(
-            "Not enough was seen to tell"
-        ), f"{_('Nothing bad was found, but a deciding check could not be settled.')} {aside}"
-    return _("This writeup does not explain it here"), f"{_('Every deciding check that applies is OK.')} {aside}"
+        lead = _("Nothing bad was found, but a deciding check stayed open.")
+        return _("Not enough was seen to tell"), f"{lead} {aside}"
+    lead = _("Every deciding check that applies is OK.")
+    return _("This writeup does not explain it here"), f"{lead} {aside}"
 
 
 def _worst_cells(rows: RunRows) -> tuple[Cell | None, Cell | None]:

@@ -1,0 +1,58 @@
+"""English and Chinese: the catalogue is whole, its compiled form is current, and pages speak the reader's language."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from runbooks.fragments import changes
+from runbooks.watching import Watch
+
+FOLDER = Path(__file__).parents[2] / "kb" / "locale" / "zh_Hans" / "LC_MESSAGES"
+ENTRY = re.compile(r'^msgid (".*")\n(?:msgid_plural (".*")\n)?msgstr(?:\[0\])? (".*")$', re.MULTILINE)
+ENTRIES = [
+    tuple(ast.literal_eval(part or '""') for part in found) for found in ENTRY.findall((FOLDER / "django.po").read_text())
+][1:]
+PLACE = re.compile(r"%\(\w+\)s|\{\w+\}|<[^>]+>")
+
+
+def test_it_holds_the_compiled_form_of_the_catalogue() -> None:
+    with (FOLDER / "django.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    assert len(ENTRIES) > 250
+    for singular, plural, text in ENTRIES:
+        assert (compiled.ngettext(singular, plural, 2) if plural else compiled.gettext(singular)) == text
+
+
+@pytest.mark.parametrize(("singular", "plural", "text"), ENTRIES, ids=[entry[0][:40] for entry in ENTRIES])
+def test_it_keeps_every_place_in_a_sentence(singular: str, plural: str, text: str) -> None:
+    assert text
+    assert sorted(PLACE.findall(text)) == sorted(PLACE.findall(plural or singular))
+
+
+def test_it_speaks_the_language_of_the_browser(client: Client, db: None) -> None:
+    english = client.get("/login/", headers={"Accept-Language": "de, en;q=0.5"}).content.decode()
+    chinese = client.get("/login/", headers={"Accept-Language": "zh-CN,zh;q=0.9"}).content.decode()
+    assert '<html lang="en">' in english
+    assert "Log in" in english
+    assert '<html lang="zh-hans">' in chinese
+    assert "登录" in chinese
+
+
+def test_it_shows_a_run_in_chinese(client: Client, admin_user: Any, made_run: Any, answer: Any, result: Any) -> None:
+    client.force_login(admin_user, backend="django.contrib.auth.backends.ModelBackend")
+    run = made_run(hosts=2)
+    answer(run, "c1", result("crit", value=120))
+    html = client.get(f"/runs/{run.pk}/", headers={"Accept-Language": "zh-CN"}).content.decode()
+    assert '<i class="icon v-icon" aria-hidden="true"></i>严重</span>' in html
+    assert "达到 100 things 为严重" in html
+    live = changes(Watch(run.pk, "zh-hans"), 0).html
+    assert "严重" in live
+    assert "Critical" not in live
+    assert "Critical" in changes(Watch(run.pk), 0).html
