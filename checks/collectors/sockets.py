@@ -30,3 +30,30 @@ LISTEN_KNOBS = Collector(
     "d=/proc/sys/net; files $d/core/somaxconn $d/ipv4/tcp_max_syn_backlog $d/ipv4/tcp_abort_on_overflow $d/ipv4/tcp_migrate_req",
     looks_like=r"^== /proc/sys/net/core/somaxconn$",
 )
+
+# Twenty looks, a tenth of a second apart: Nagle's algorithm holds data back for 40 ms at a time, which one look may miss.
+CONNECTIONS = Collector(
+    "connections",
+    "Connections of a port, twenty times",
+    """
+if ! have ss; then echo 'ss absent'; exit 0; fi
+counters() {
+  printf '== uptime %s\n' "$1"; cat /proc/uptime
+  printf '\n== netstat %s\n' "$1"; cat /proc/net/netstat; printf '\n'
+}
+counters a
+n=0
+while [ $n -lt 20 ]; do
+  n=$((n + 1)); printf '== sample %s\n' $n
+  filter="( dport = :$1 or sport = :$1 )"
+  { ss -H -tino state established "$filter" 2>/dev/null || ss -tino state established "$filter" | tail -n +2; } | head -n 200
+  printf '\n'
+  sleep 0.1 2>/dev/null || sleep 1
+done
+counters b
+printf '== end\n'
+""",
+    args=("port",),
+    looks_like=r"\A== uptime a$[\s\S]*^== sample 1$|\A\d+ +\d+ +\S+:\d+ +\S+:\d+.*\n\s+\S.*\bcwnd:\d+",
+    timeout_s=40,
+)

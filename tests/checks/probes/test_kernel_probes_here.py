@@ -134,6 +134,17 @@ def test_it_sees_what_a_process_does_with_the_stop_signal() -> None:
 
 
 @pytest.mark.needs("iproute2")
+@pytest.mark.needs("busybox")
+def test_it_looks_at_a_connection_twenty_times() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        accepted, _ = server.accept()
+        with accepted:
+            client.sendall(b"x")
+            result = judged(("busybox", "sh"), "tcp.nagle", {"port": server.getsockname()[1]})
+    assert (result.verdict, result.facts["samples"], result.facts["hold_ratio"]) == (Verdict.OK, 20, 0.0)
+
+
+@pytest.mark.needs("iproute2")
 @pytest.mark.needs("dash")
 def test_it_sees_sockets_that_share_a_port() -> None:
     with socket.socket() as first, socket.socket() as second:
