@@ -73,7 +73,8 @@ class Incoming:
         if mode is None or flow.src is None:
             return SourceCheck(passes=None, why=f"rp_filter of {flow.iif} is not known")
         mark = flow.mark if self.conf.effective(flow.iif, "src_valid_mark") else 0
-        back = self.fib.lookup(Flow(flow.src, flow.dst, iif=leaves_by or LOOPBACK, mark=mark, tos=flow.tos))
+        answer = Flow(flow.src, flow.dst, iif=leaves_by or LOOPBACK, mark=mark, tos=flow.tos)
+        back = self.fib.lookup(replace(answer, ipproto=flow.ipproto, sport=flow.dport, dport=flow.sport))
         if back.result == "unknown":
             return SourceCheck(passes=None, why=back.why, mode=mode, back=back)
         name = f"rp_filter {mode} ({_MODES.get(mode, 'strict')}) on {flow.iif}"
