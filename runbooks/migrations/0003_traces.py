@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                 ('finding', models.TextField(blank=True)),
                 ('facts', models.JSONField(default=dict)),
                 ('findings', models.JSONField(default=list)),
+                ('probe', models.CharField(max_length=80)),
                 ('probe_version', models.PositiveIntegerField(default=1)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),

@@ -11,7 +11,7 @@ from runbooks.models.run import Output
 
 
 class Trace(models.Model):
-    """One question and its answer. ``question`` holds the parameters of the probe iptables.trace. Never changes."""
+    """One question and its answer. ``question`` holds the probe's parameters. Never changes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     question = models.JSONField()
@@ -20,6 +20,7 @@ class Trace(models.Model):
     finding = models.TextField(blank=True)
     facts = models.JSONField(default=dict)
     findings = models.JSONField(default=list)
+    probe = models.CharField(max_length=80)
     probe_version = models.PositiveIntegerField(default=1)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
