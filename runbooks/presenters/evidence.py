@@ -17,11 +17,12 @@ LINE_MAX = 2000
 
 @dataclass(frozen=True)
 class Line:
-    """A line of output. ``parts`` are pieces of text and whether the piece is the token that decided."""
+    """A line of output. ``parts`` are pieces of text and whether the piece is the token that decided; a link may lead to ``anchor``."""
 
     number: int
     parts: tuple[tuple[str, bool], ...]
     shown: Shown | None = None
+    anchor: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from django.utils import timezone
-from django.utils.translation import gettext as _
-
-from runbooks import verdicts
-from runbooks.choices import RunState
 from runbooks.document.model import Check, Part
-from runbooks.models import Run
 from runbooks.presenters.answer import answer_of
 from runbooks.presenters.card import CardView, card
 from runbooks.presenters.database import (
@@ -30,9 +24,10 @@ from runbooks.presenters.database import (
 from runbooks.presenters.grid import HOSTS_MAX, GridView, grid
 from runbooks.presenters.notices import Notice, notices
 from runbooks.presenters.over_hosts import PICKS_OF, WORST_HOST, Choice, chosen, in_order
-from runbooks.presenters.overview import CheckLink, OverviewView, link, overview, unreached_say
-from runbooks.presenters.shown import LABELS, UNREACHED, Shown, of_verdict, worst_seen
-from runbooks.presenters.words import clock, is_chinese, quantity, visible
+from runbooks.presenters.overview import OverviewView, overview, unreached_say
+from runbooks.presenters.shown import UNREACHED, Shown
+from runbooks.presenters.status import StatusView, status_of
+from runbooks.presenters.words import in_language, language_of, quantity, visible
 
 
 @dataclass(frozen=True)
@@ -47,27 +42,6 @@ class PartView:
     number: int | None = None
     check: str = ""
     card: CardView | None = None
-
-
-@dataclass(frozen=True)
-class StatusView:
-    """The header: verdict, counts, time, and what can be done with the run."""
-
-    shown: Shown
-    label: str
-    state: str
-    state_say: str
-    checks_done: int
-    checks: int
-    hosts_answered: int
-    hosts: int
-    collected: int
-    collectable: int
-    elapsed: str
-    started_at: datetime
-    ticking: bool
-    stoppable: bool
-    steps: tuple[CheckLink, ...]
 
 
 @dataclass(frozen=True)
@@ -112,17 +86,20 @@ def present_run(
     rows = read_run(run_id)
     if since is not None:
         only = changed_checks(run_id, since)
-    titles = {check.id: (number, check.title or check.id) for number, check in enumerate(rows.document.steps, 1)}
     cards = _cards(rows, choice, only)
-    ticks = {} if rows.finished else read_ticks()
+    return _view(rows, cards, notices(rows, {} if rows.finished else read_ticks(), broker_down=broker_down))
+
+
+def _view(rows: RunRows, cards: Mapping[str, CardView], said: tuple[Notice, ...]) -> RunView:
+    titles = {check.id: (number, check.title or check.id) for number, check in enumerate(rows.document.steps, 1)}
     run = rows.run
-    title = visible(run.revision.runbook.title)
+    title = in_language(run.revision.runbook.title, run.revision.runbook.title_zh)
     return RunView(
         id=run.pk,
         seq=run.last_seq,
         finished=rows.finished,
         title=title,
-        title_lang="zh" if is_chinese(title) else "",
+        title_lang=language_of(title),
         slug=run.revision.runbook.slug,
         revision=run.revision.number,
         origin=visible(run.origin),
@@ -130,12 +107,12 @@ def present_run(
         created_at=run.created_at,
         finished_at=run.finished_at,
         params=tuple((visible(str(name)), quantity(value)) for name, value in run.params.items() if value is not None),
-        status=_status(rows, titles),
+        status=status_of(rows, titles),
         overview=overview(rows, answer_of(rows), titles),
         grid=grid(rows, titles),
         hosts=tuple(rows.hosts.values()),
         parts=_parts(rows, cards, titles),
-        notices=notices(rows, ticks, broker_down=broker_down),
+        notices=said,
         unreached_say=unreached_say(rows),
         unreached_hosts=len({cell.host for cell in rows.all_cells() if cell.reason in UNREACHED}),
     )
@@ -180,53 +157,6 @@ def _shown_cell(rows: RunRows, check: Check, details: Mapping[int, Detail], choi
     return chosen(in_order(cells, details, rows.hosts), choice)
 
 
-def _status(rows: RunRows, titles: Mapping[str, tuple[int, str]]) -> StatusView:
-    run = rows.run
-    cells = list(rows.all_cells())
-    by_host: dict[int, bool] = dict.fromkeys(rows.hosts, False)
-    for cell in cells:
-        by_host[cell.host] = by_host.get(cell.host, False) or (cell.closed and cell.reason not in UNREACHED)
-    collected, collectable = verdicts.collected(cell.verdict for cell in cells if cell.closed)
-    word = of_verdict(run.verdict) if rows.finished else _so_far(rows)
-    started = run.started_at or run.created_at
-    return StatusView(
-        shown=word,
-        label=str(LABELS[word]),
-        state=run.state,
-        state_say=_state_say(run),
-        checks_done=sum(all(cell.closed for cell in row.values()) for row in rows.cells.values()),
-        checks=len(rows.cells),
-        hosts_answered=sum(by_host.values()),
-        hosts=len(rows.hosts),
-        collected=collected,
-        collectable=collectable,
-        elapsed=clock((run.finished_at or timezone.now()) - started),
-        started_at=started,
-        ticking=not rows.finished,
-        stoppable=run.state in (RunState.QUEUED, RunState.RUNNING),
-        steps=tuple(link(check, row, titles) for check, row in rows.cells.items() if check in titles),
-    )
-
-
-def _so_far(rows: RunRows) -> Shown:
-    """While a run is open: the worst bad verdict seen over the confirming checks, else that it runs."""
-    confirming = {check.id for check in rows.document.steps if check.confirms}
-    counted = [cell for cell in rows.all_cells() if cell.closed and (cell.check in confirming or not confirming)]
-    worst = worst_seen(cell.shown for cell in counted)
-    if worst in (Shown.CRIT, Shown.WARN):
-        return worst
-    return Shown.QUEUED if rows.run.state == RunState.QUEUED else Shown.RUNNING
-
-
-def _state_say(run: Run) -> str:
-    return {
-        RunState.QUEUED: _("waiting for a worker"),
-        RunState.CANCELLING: _("stopping"),
-        RunState.CANCELLED: _("stopped before its end"),
-        RunState.EXPIRED: _("ended at its deadline"),
-    }.get(RunState(run.state), "")
-
-
 def _parts(rows: RunRows, cards: Mapping[str, CardView], titles: Mapping[str, tuple[int, str]]) -> tuple[PartView, ...]:
     parts = [part_view(part, titles) for part in rows.document.parts]
     placed = {part.check for part in parts}
@@ -241,5 +171,5 @@ def part_view(part: Part, titles: Mapping[str, tuple[int, str]]) -> PartView:
     """A part of the narrative without its card. A second check under one heading is headed by its own title."""
     number, title = titles.get(part.check_id or "", (None, ""))
     heading, anchor = part.heading or title, part.anchor or (f"about-{part.check_id}" if title else "")
-    lang = "zh" if is_chinese(heading + part.html_before) else ""
+    lang = language_of(heading + part.html_before)
     return PartView(heading, part.level or 3, anchor, part.html_before, lang, number, part.check_id or "")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from runbooks.choices import RUN_OPEN, RunState
 from runbooks.models import Run
 from runbooks.presenters.shown import LABELS, Shown, of_verdict
-from runbooks.presenters.words import clock, visible
+from runbooks.presenters.words import clock, in_language, visible
 
 PAGE = 25
 
@@ -75,7 +75,7 @@ def _lines(runs: Iterable[Run]) -> Iterable[RunLine]:
         word = of_verdict(run.verdict) if not is_open else Shown.QUEUED if run.state == RunState.QUEUED else Shown.RUNNING
         yield RunLine(
             id=run.pk,
-            title=visible(run.revision.runbook.title),
+            title=in_language(run.revision.runbook.title, run.revision.runbook.title_zh),
             slug=run.revision.runbook.slug,
             shown=word,
             label=str(LABELS[word]),

@@ -43,15 +43,15 @@ def percent(share: float) -> str:
     return f"{text.removesuffix('.0')} %"
 
 
-def choose(ways: Sequence[Way], count: int) -> tuple[tuple[Way, ...], Rest]:
-    """The ways to draw, in their order, and the rest of ``count`` ways. The worst first, then the first ones."""
-    if len(ways) <= DRAWN and count <= len(ways):
+def choose(ways: Sequence[Way], count: int, most: int = DRAWN, worst: int = WORST) -> tuple[tuple[Way, ...], Rest]:
+    """At most ``most`` ways to show, in their order: the worst of them, then the first ones; and the rest of ``count`` ways."""
+    if len(ways) <= most and count <= len(ways):
         return tuple(ways), Rest()
     broken = [way for way in ways if way.shown in _MOODS]
     broken.sort(key=lambda way: (way.shown != Shown.CRIT, -way.probability))
-    picked = broken[:WORST]
-    picked += [way for way in ways if way.shown not in _MOODS][: DRAWN - len(picked)]
-    picked += broken[WORST : WORST + DRAWN - len(picked)]
+    picked = broken[:worst]
+    picked += [way for way in ways if way.shown not in _MOODS][: most - len(picked)]
+    picked += broken[worst : worst + most - len(picked)]
     drawn = tuple(way for way in ways if any(way is one for one in picked))
     left = max(0.0, 1 - sum(way.probability for way in drawn))
     return drawn, Rest(count - len(drawn), left, len(broken) - sum(way.shown in _MOODS for way in drawn))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 
 _BIDI_AND_INVISIBLE = (
     *range(0x200B, 0x2010),  # zero width, left-to-right and right-to-left marks
@@ -166,6 +166,16 @@ def named(name: str) -> str:
     """
     head, _, last = name.rpartition("_")
     return (head if head and last.lower() in _UNIT_OF_SUFFIX else name).removesuffix("_per").replace("_", " ")
+
+
+def in_language(english: str, chinese: str) -> str:
+    """The text in the reader's language, where there is one."""
+    return visible(chinese if chinese and (get_language() or "").startswith("zh") else english)
+
+
+def language_of(text: str) -> str:
+    """For a ``lang`` attribute."""
+    return "zh" if is_chinese(text) else "en"
 
 
 def is_chinese(text: str) -> bool:
