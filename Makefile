@@ -5,7 +5,7 @@ PORT ?= 8000
 BIND ?= 127.0.0.1
 BIN := .venv/bin
 
-.PHONY: up test lint check bench lock docs clean
+.PHONY: up test lint check bench lock docs screenshot clean
 
 up: .venv/.runtime
 	@exec $(BIN)/python manage.py up --bind $(BIND) --port $(PORT)
@@ -25,6 +25,9 @@ check: lint test
 
 bench: .venv/.development
 	@for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+screenshot: .venv/.development
+	$(BIN)/python tests/browser/screenshot.py
 
 docs: .venv/.development
 	$(BIN)/python -m checks docs > docs/probes.md
