@@ -241,15 +241,3 @@ LISTENERS = Collector(
     optional=True,
     max_bytes=1 << 22,
 )
-
-IP_VS = Collector(
-    "ip_vs",
-    "Virtual servers of ipvs",
-    """
-[ -e /proc/net/ip_vs ] || { echo 'ip_vs is not loaded' >&2; exit 127; }
-cat /proc/net/ip_vs && printf '== end\\n'
-""",
-    looks_like=r"^IP Virtual Server version .*$",
-    optional=True,
-    max_bytes=_MEGABYTES_16,
-)

@@ -19,7 +19,19 @@ from checks.analyzers.kube_proxy_era import era
 from checks.analyzers.kube_proxy_fault import Check, Fault, Host, Line
 from checks.analyzers.kube_proxy_marks import local_detector, masquerade_mark, masquerades_all
 from checks.collectors.ip import ADDR, LINK, NEIGH, ROUTE4, ROUTE6, RULE4, RULE6
-from checks.collectors.iptables import KNOBS, KUBE_PROXY, LISTENERS, NFT_CHAINS, NFT_FILTER, NFT_TABLES, SAVES, VERSION, XT_NAMES
+from checks.collectors.iptables import (
+    KNOBS,
+    KUBE_PROXY,
+    LISTENERS,
+    NFT_CHAINS,
+    NFT_FILTER,
+    NFT_KP,
+    NFT_TABLES,
+    SAVES,
+    VERSION,
+    XT_NAMES,
+)
+from checks.collectors.ipvs import IP_VS
 from checks.params import Param
 from checks.probes.base import Probe, Report
 from checks.probes.iptables_facts import MOST_SERVICES, SET_FACTS, set_fact
@@ -185,7 +197,20 @@ SAVE = Probe(
     id="iptables.save",
     title="kube-proxy's iptables rules",
     question="Do the rules that kube-proxy wrote hold together, and does anything on this node defeat them?",
-    collectors=(*SAVES, VERSION, NFT_TABLES, NFT_CHAINS, NFT_FILTER, XT_NAMES, KUBE_PROXY, KNOBS, LISTENERS, *ROUTE_SECTIONS),
+    collectors=(
+        *SAVES,
+        VERSION,
+        replace(IP_VS, optional=True),
+        replace(NFT_KP, optional=True),
+        NFT_TABLES,
+        NFT_CHAINS,
+        NFT_FILTER,
+        XT_NAMES,
+        KUBE_PROXY,
+        KNOBS,
+        LISTENERS,
+        *ROUTE_SECTIONS,
+    ),
     judge=_judge_save,
     facts=SET_FACTS,
     rules=tuple(rule for rule in RULES if rule.id not in _ELSEWHERE),

@@ -16,6 +16,7 @@ from checks.collectors.iptables import SAVES
 from checks.errors import EvidenceError, ParseError
 from checks.evidence import unusable, why
 from checks.parsers.files import Files, split_files
+from checks.parsers.ip_vs import parse_ip_vs
 from checks.parsers.iptables_rules import RuleSet
 from checks.parsers.iptables_text import read_rules
 from checks.parsers.iptables_values import mark as read_mark
@@ -125,6 +126,7 @@ def host_of(report: Report) -> Host:
     host = Host()
     _read_processes(report, host)
     _read_knobs(report, host)
+    _read_other_modes(report, host)
     _read_legacy_names(report, host)
     _read_nft(report, host)
     _read_listeners(report, host)
@@ -148,6 +150,20 @@ def _read_processes(report: Report, host: Host) -> None:
         host.ipvs0, host.ipvs0_addresses = Line("kp", found.ipvs_line), len(found.ipvs_addresses) or None
     elif found.whole:
         host.ipvs0_addresses = 0
+
+
+def _read_other_modes(report: Report, host: Host) -> None:
+    """Where kube-proxy's process does not name its mode, its traces in the kernel do."""
+    virtual = _want(report, "ip_vs", parse_ip_vs)
+    section = report.sections.get("nft_kp")
+    absent = section is None or (section.rc not in (0, None) and b"No such file" in section.stderr)
+    table = None if absent else _want(report, "nft_kp", parse_nft)
+    if virtual and not virtual.whole and not virtual.virtual:
+        report.unknown(Reason.TRUNCATED, "ip_vs has no closing line: it may hold virtual servers")
+    if not host.mode and virtual and virtual.virtual:
+        host.mode = "ipvs"
+    elif not host.mode and table and any(each.data.get("name") == "kube-proxy" for each in table.of("table")):
+        host.mode = "nftables"
 
 
 def _read_knobs(report: Report, host: Host) -> None:
