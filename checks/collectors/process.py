@@ -89,5 +89,5 @@ done
 files "/proc/$pid/status" $shown
 """,
     args=("pid", "process", "container"),
-    looks_like=r"\A== pids$[\s\S]*^== exe$",
+    looks_like=r"\A== pids$[\s\S]*^== exe$|\AName:\t\S.*\n(Umask:\t\d+\n)?State:\t",
 )
