@@ -35,9 +35,11 @@ from checks.collectors.ipvs import IP_VS
 from checks.params import Param
 from checks.probes.base import Probe, Report
 from checks.probes.iptables_facts import MOST_SERVICES, SET_FACTS, set_fact
+from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES, THRESHOLDS
-from checks.probes.iptables_sections import doubtful, evidence, host_of, models, tell, tell_incomplete
+from checks.probes.iptables_sections import doubtful, models, tell_incomplete
+from checks.probes.iptables_tell import evidence, tell
 from checks.results import Reason, Verdict
 
 CHECKS: tuple[Check, ...] = (

@@ -17,9 +17,11 @@ from checks.params import Param
 from checks.probes.base import FactSpec, Probe, Report
 from checks.probes.iptables import ROUTE_SECTIONS, main_model
 from checks.probes.iptables_facts import MOST_SERVICES, service_fact
+from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES, THRESHOLDS
-from checks.probes.iptables_sections import doubtful, host_of, models, tell, tell_incomplete
+from checks.probes.iptables_sections import doubtful, models, tell_incomplete
+from checks.probes.iptables_tell import tell
 from checks.results import Reason, Verdict
 
 _CHECKS: tuple[Check, ...] = (*endpoint_rules.CHECKS, *addresses.CHECKS, *affinity.CHECKS, *routes.CHECKS)

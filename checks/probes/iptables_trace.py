@@ -16,9 +16,11 @@ from checks.params import Param
 from checks.probes.base import FactSpec, Probe, Report
 from checks.probes.iptables import ROUTE_SECTIONS, main_model, mode_of
 from checks.probes.iptables_facts import branch_fact
+from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES
-from checks.probes.iptables_sections import host_of, models, tell, tell_incomplete
+from checks.probes.iptables_sections import models, tell_incomplete
+from checks.probes.iptables_tell import tell
 from checks.results import Reason, Verdict
 
 MOST_BRANCHES = 200

@@ -21,7 +21,8 @@ from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.iptables import main_model
 from checks.probes.iptables_facts import MOST_SERVICES
-from checks.probes.iptables_sections import evidence, models
+from checks.probes.iptables_sections import models
+from checks.probes.iptables_tell import evidence
 from checks.results import Evidence, Reason, Verdict
 
 _NODE_PORTS = range(30000, 32768)

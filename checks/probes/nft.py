@@ -17,8 +17,9 @@ from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.iptables import ROUTE_SECTIONS
 from checks.probes.iptables_facts import MOST_SERVICES, branch_fact
+from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
-from checks.probes.iptables_sections import host_of, tell
+from checks.probes.iptables_tell import tell
 from checks.results import Reason, Verdict
 
 _README = "kube-proxy pkg/proxy/nftables README and source; laboratory with nft 1.0.6"
