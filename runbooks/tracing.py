@@ -117,6 +117,12 @@ def tracing_step(run: Run, host: Host) -> Step | None:
     return run.steps.filter(check_id__in=checks, host=host).order_by("position").first()
 
 
+def traces(step: Step) -> bool:
+    """True when the step follows a packet."""
+    check = document_of(step.run.revision.text).step(step.check_id)
+    return check is not None and check.probe in TRACERS
+
+
 def question_of(given: Mapping[str, Any], run_params: Mapping[str, Any]) -> dict[str, Any]:
     """The question that a step of a run asks: its check's values, with the run's parameters in their places."""
     asked: dict[str, Any] = {"proto": "tcp", "origin": "pod"} | dict(given)

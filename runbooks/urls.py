@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from runbooks.views import acting, hosts, library, running
+from runbooks.views import acting, hosts, library, running, tracing
 
 _RUN = "runs/<uuid:run_id>/"
 _STEP = _RUN + "steps/<int:step_id>/"
@@ -22,6 +22,10 @@ urlpatterns = [
     path(_STEP + "output", running.output, name="step-output"),
     path(_STEP + "output/<str:section>", running.raw, name="step-raw"),
     path(_STEP + "rerun", acting.rerun_step, name="step-rerun"),
+    path(_STEP + "trace", tracing.step_trace, name="step-trace"),
+    path("trace/", tracing.ask, name="trace-ask"),
+    path("trace/<uuid:trace_id>/", tracing.trace, name="trace"),
+    path("trace/<uuid:trace_id>/rules/<str:section>", tracing.trace_rules, name="trace-rules"),
     path("hosts/", hosts.hosts, name="hosts"),
     path("hosts/add", hosts.add_host, name="add-host"),
     path("hosts/<int:host_id>/", hosts.host, name="host"),

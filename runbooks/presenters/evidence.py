@@ -17,7 +17,7 @@ LINE_MAX = 2000
 
 @dataclass(frozen=True)
 class Line:
-    """A line of output. ``parts`` are pieces of text and whether the piece is the token that decided; a link may lead to ``anchor``."""
+    """A line of output. ``parts`` are pieces of text and whether the piece is the token that decided; links lead to ``anchor``."""
 
     number: int
     parts: tuple[tuple[str, bool], ...]

@@ -86,6 +86,7 @@ def _passing(hop: Hop, way: Way, pen: Pen) -> Item:
     names = {"chain": visible(hop.chain), "next": visible(jump(step.text)) if step else ""}
     if step is None:
         return Item(way.shown, _("`%(chain)s`: no rule of it matches") % names)
+    calm = Shown.INFO if way.shown in (Shown.INFO, Shown.UNKNOWN) else Shown.OK
     conditions = " ".join(_CONDITION.findall(bare(step.text)))
     place = pen.places.of(hop.table, hop.chain, step.line)
     ordinal = _("rule %(n)s of %(m)s") % {"n": number(place[0]), "m": number(place[1])} if place else ""
@@ -94,9 +95,9 @@ def _passing(hop: Hop, way: Way, pen: Pen) -> Item:
     note, href = _line(step, pen, "" if is_base(hop.chain) else ordinal, said)
     if conditions and not is_base(hop.chain):
         words = names | {"what": visible(conditions)}
-        return Item(Shown.OK, _("`%(chain)s` matches `%(what)s`") % words, note, href)
+        return Item(calm, _("`%(chain)s` matches `%(what)s`") % words, note, href)
     say = _("`%(chain)s` jumps to `%(next)s`") if names["next"] else _("`%(chain)s` decides")
-    return Item(Shown.OK, say % names, note, href)
+    return Item(calm, say % names, note, href)
 
 
 def _parting(hop: Hop, ways: Sequence[Way], place: int, rest: Rest, pen: Pen) -> Item:

@@ -76,6 +76,11 @@ class Box:
     mood: str = ""
     badge: bool = False
 
+    @property
+    def middle(self) -> int:
+        """Where an edge meets it."""
+        return self.y + self.height // 2
+
 
 @dataclass(frozen=True)
 class Edge:
