@@ -220,9 +220,7 @@ class Report:
         if not self.findings:
             self.unknown(Reason.UNPARSED, "the output held nothing that this probe can judge")
         verdict = worst(finding.verdict for finding in self.findings)
-        deciding = max(
-            (finding for finding in self.findings if finding.verdict == verdict), key=lambda finding: abs(finding.margin or 0)
-        )
+        deciding = self._deciding(verdict)
         return ProbeResult(
             probe=self.probe.id,
             version=self.probe.version,
@@ -234,3 +232,10 @@ class Report:
             findings=tuple(self.findings),
             sections=tuple(self.sections.values()),
         )
+
+    def _deciding(self, verdict: Verdict) -> Finding:
+        """The finding that speaks for the probe: of several bad ones the farthest beyond its threshold, else the first."""
+        candidates = [finding for finding in self.findings if finding.verdict == verdict]
+        if verdict in (Verdict.WARN, Verdict.CRIT):
+            return max(candidates, key=lambda finding: abs(finding.margin or 0))
+        return candidates[0]
