@@ -34,9 +34,11 @@ def dead_way(hop: Nexthop, links: Links | None) -> str:
     return "has no carrier" if "linkdown" in hop.flags else ""
 
 
-def is_connected(route: Route) -> bool:
-    """True for the route that an address brings with it."""
-    return route.proto == "kernel" and not any(hop.gateway for hop in route.nexthops)
+def is_connected(route: Route, tool: str) -> bool:
+    """True for the route that an address brings with it. busybox and /proc tell no protocol: there every network's is one."""
+    if any(hop.gateway for hop in route.nexthops):
+        return False
+    return route.proto in ("kernel", "ra", "dhcp") or (tool in ("busybox", "procfs") and not route.prefix.is_host)
 
 
 def gateways_off_link(routes: Routes, others: Iterable[Route] = ()) -> list[Fault]:
@@ -75,7 +77,7 @@ def dead_ways(routes: Routes, links: Links | None) -> list[Fault]:
     """R03 as far as no destination is asked for: routes that someone made, whose device cannot carry anything."""
     found: dict[tuple[str, str], list[Route]] = {}
     for route in routes.routes:
-        if route.type == "unicast" and not is_connected(route) and not route.prefix.is_multicast:
+        if route.type == "unicast" and not is_connected(route, routes.tool) and not route.prefix.is_multicast:
             for hop in route.nexthops:
                 if why := dead_way(hop, links):
                     found.setdefault((hop.dev, why), []).append(route)

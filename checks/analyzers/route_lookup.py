@@ -131,7 +131,7 @@ class Fib:
         unknown = Answer(
             "unknown", rule=rule, steps=steps, why=f"rule {rule.priority} asks for {_asks(rule)}, which is not known"
         )
-        if untold >= _UNTOLD_LIMIT:
+        if untold >= _UNTOLD_LIMIT or rule.l3mdev:
             return unknown
         without = self._walk(flow, position + 1, steps, untold + 1)
         if rule.action == "goto":

@@ -32,6 +32,7 @@ ip_or_files() { # $1: options that only iproute2 knows; $2: what to show; the re
 _LIST = r"\A\s*\[\s*\{[^}]*?"
 _STATES = r"(?:REACHABLE|STALE|DELAY|PROBE|FAILED|INCOMPLETE|PERMANENT|NOARP)"
 _V4 = r"\d+(?:\.\d+){3}(?:/\d+)?"
+_DEFAULT4 = r"default(?! via [0-9a-f]*:)(?!.* pref )"
 _TYPES = r"(?:unicast|local|broadcast|multicast|anycast|blackhole|unreachable|prohibit|throw)"
 _NO_NEIGHBOUR = rf"(?!.*\b{_STATES} *$)"
 _ROUTES = r'(?=[\s\S]*"(?:protocol|gateway|flags)":)(?![\s\S]*"(?:state|cache)":\s*\[)'
@@ -43,7 +44,7 @@ LINK = Collector(
     TABLE
     + "ip_or_files '-s -d' 'link show' /proc/net/dev /sys/class/net/*/flags /sys/class/net/*/mtu /sys/class/net/*/operstate",
     looks_like=_LIST
-    + r'"ifname":(?![\s\S]*"addr_info":)|^\d+: [^\s:]+: <[A-Z0-9_,-]*> mtu \d+(?![\s\S]*^ +inet6? )|^== ip .*link show$',
+    + r'"ifname":(?![\s\S]*"addr_info":)|\A\s*\d+: [^\s:]+: <[A-Z0-9_,-]*> mtu \d+(?![\s\S]*^ +inet6? )|^== ip .*link show$',
     max_bytes=_MEGABYTES_4,
 )
 
@@ -71,7 +72,7 @@ ROUTE4 = Collector(
     "IPv4 routes of all tables",
     TABLE + "ip_or_files '' '-4 route show table all' /proc/net/route /proc/net/fib_trie",
     looks_like=_LIST + rf'"dst":\s*"(?:default|[\d.]+(?:/\d+)?)"{_ROUTES}'
-    rf"|^(?:{_TYPES} )?(?:default|{_V4}) (?:via|dev|proto|table|metric|scope|nhid) {_NO_NEIGHBOUR}(?!.*\n +cache)"
+    rf"|^(?:{_TYPES} )?(?:{_DEFAULT4}|{_V4}) (?:via|dev|proto|table|metric|scope|nhid) {_NO_NEIGHBOUR}(?!.*\n +cache)"
     r"|^(?:blackhole|unreachable|prohibit) \d+\.|\AIface\s+Destination\s+Gateway|^== /proc/net/route$",
     max_bytes=_MEGABYTES_4,
 )

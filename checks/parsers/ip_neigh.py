@@ -22,7 +22,6 @@ from checks.parsers.ip_prefix import Address
 
 STATES = frozenset({"INCOMPLETE", "REACHABLE", "STALE", "DELAY", "PROBE", "FAILED", "NOARP", "PERMANENT", "NONE", "COMPLETE"})
 UNANSWERED = frozenset({"INCOMPLETE", "FAILED"})
-_FLAGS = frozenset({"router", "proxy", "extern_learn", "offload", "managed", "ext_learn", "extern_valid"})
 _ARP_COMPLETE, _ARP_PERMANENT, _ARP_PROXY = 0x02, 0x04, 0x08
 
 
@@ -107,12 +106,10 @@ def _read_line(number: int, line: str) -> Neighbour:
             next(rest, "")
         elif word in STATES:
             data["state"].append(word)
-        elif word in _FLAGS:
+        elif word in ("router", "proxy"):
             data[word] = None
-        else:
-            raise ParseError(f"line {number} is not a neighbour: {line[:80]!r}", line=number)
     if not data["state"] and "proxy" not in data:
-        raise ParseError(f"line {number} names no neighbour state; it was cut or is not of ip neigh", line=number)
+        raise ParseError(f"line {number} names no neighbour state, so it is not of ip neigh: {line[:80]!r}", line=number)
     return _from_json(number, data)
 
 

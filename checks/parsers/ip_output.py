@@ -158,7 +158,7 @@ def _refuse_errors(lines: list[tuple[int, str]]) -> None:
 def _elements(text: str) -> Iterator[Element]:
     """The objects of the outermost array. Empty ones, which ip prints for what a filter took out, are left out."""
     starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_first_wins)
     position = text.index("[") + 1
     blank = re.compile(r"[\s,]*")
     while True:
@@ -178,6 +178,11 @@ def _elements(text: str) -> Iterator[Element]:
     if text[position + 1 :].strip():
         line = bisect_right(starts, position)
         raise ParseError(f"line {line}: there is more text after the end of the JSON", line=line)
+
+
+def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A route with an encapsulation prints ``dst`` and ``src`` twice: first its own, then the tunnel's."""
+    return dict(reversed(pairs))
 
 
 def _broken(text: str, position: int, starts: list[int]) -> ParseError:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from checks.errors import ParseError
 from checks.parsers.files import split_files
 from checks.parsers.ip_output import built, guarded, read_output
-from checks.parsers.ip_route import Route, build_route
+from checks.parsers.ip_route import ERRORS, Route, build_route
 from checks.parsers.ip_route_text import read_lines
 from checks.results import Reason
 
@@ -35,6 +35,7 @@ ERRNO = {
     "Network is unreachable": "ENETUNREACH",
     "Invalid cross-device link": "EXDEV",
 }
+_ERRNO_NUMBERS = {"-22": "EINVAL", "-113": "EHOSTUNREACH", "-13": "EACCES", "-101": "ENETUNREACH"}
 _ANSWER = re.compile(r"^(?:ip: )?RTNETLINK answers: (.*?)\s*$")
 _NO_DEVICE = re.compile(r"^(?:ip: )?(?:Cannot find device|Device .* does not exist|ip: can't find device)", re.IGNORECASE)
 _NOT_KNOWN = re.compile(
@@ -113,4 +114,6 @@ def _read(body: str, first: int, family: int) -> KernelAnswer | None:
         raise ParseError(f"one route was expected, not {len(rows)}", line=first)
     line, data = rows[0]
     route = built(line + first - 1, build_route, data, 6 if ":" in str(data.get("dst", "")) else family)
+    if route.type in ERRORS:  # a kernel such as 3.10 answers IPv6 with the route instead of an errno
+        return KernelAnswer(error=_ERRNO_NUMBERS.get(str(data.get("error", "")), ERRORS[route.type]), line=route.line)
     return KernelAnswer(route, line=route.line)

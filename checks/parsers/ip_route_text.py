@@ -33,6 +33,7 @@ _METRICS = _words(
 )
 _PLAIN = _words("dev scope table tos metric weight nhid pref expires from error iif oif uid mark users used age")
 _RENAMED = {"proto": "protocol", "src": "prefsrc", "dsfield": "tos", "realms": "flow", "realm": "flow"}
+_AFTER_ENCAP = _words("via dev table proto scope metric nhid")
 _NUMBERS = frozenset({"metric", "weight", "nhid"})
 _TARGET = re.compile(r"^(default|[0-9a-fA-F.:]+(/\d{1,3})?)$")
 _OTHER_TOOLS = (
@@ -79,8 +80,12 @@ def _read_route(number: int, words: list[str]) -> dict[str, Any]:
 
 def _read_words(words: Iterator[str]) -> dict[str, Any]:
     data: dict[str, Any] = {}
+    in_encap = False  # a tunnel's own src, dst and tos stand between "encap" and the way out
     for word in words:
-        if word in _FLAGS:
+        in_encap = word == "encap" or (in_encap and word not in _AFTER_ENCAP)
+        if in_encap:
+            data.setdefault("encap", []).append(word)
+        elif word in _FLAGS:
             data.setdefault("flags", []).append(word)
         elif word in _METRICS:
             _read_metric(data, word, words)

@@ -1,0 +1,144 @@
+"""Outputs pasted by hand: each is known for what it is and for nothing else of the family, and judged as far as it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks.catalog import get
+from checks.offline import Given, gather
+from checks.params import read_all
+from checks.recognise import recognise
+from checks.results import ProbeResult, Reason, Verdict
+
+LINK = """1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000
+    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
+2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc mq state UP mode DEFAULT group default qlen 1000
+    link/ether 02:00:5e:10:00:0a brd ff:ff:ff:ff:ff:ff
+3: docker0: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state DOWN mode DEFAULT group default
+    link/ether 02:00:5e:10:00:0d brd ff:ff:ff:ff:ff:ff
+"""
+ADDR = LINK.replace(
+    "    link/ether 02:00:5e:10:00:0a brd ff:ff:ff:ff:ff:ff\n",
+    "    link/ether 02:00:5e:10:00:0a brd ff:ff:ff:ff:ff:ff\n    inet 192.0.2.10/24 brd 192.0.2.255 scope global eth0\n"
+    "       valid_lft forever preferred_lft forever\n",
+)
+ROUTE = """default via 192.0.2.1 dev eth0 proto dhcp metric 100
+10.200.0.0/16 dev docker0 proto kernel scope link src 10.200.0.1 linkdown
+192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10 metric 100
+"""
+ROUTE6 = (
+    "2001:db8::/64 dev eth0 proto kernel metric 256 pref medium\ndefault via fe80::1 dev eth0 proto ra metric 1024 pref medium\n"
+)
+RULE = "0:\tfrom all lookup local\n32766:\tfrom all lookup main\n32767:\tfrom all lookup default\n"
+NEIGH = """192.0.2.1 dev eth0 lladdr 02:00:5e:10:00:01 REACHABLE
+192.0.2.7 dev eth0 FAILED
+fe80::1 dev eth0 lladdr 02:00:5e:10:00:01 router STALE
+"""
+GET = "203.0.113.7 via 192.0.2.1 dev eth0 src 192.0.2.10 uid 0\n    cache\n"
+OUTPUTS = {
+    "ip link": (LINK, {"link", "links"}),
+    "ip addr": (ADDR, {"addr", "addr_again"}),
+    "ip route": (ROUTE, {"route4"}),
+    "ip -6 route": (ROUTE6, {"route6"}),
+    "ip rule": (RULE, {"rule4"}),
+    "ip neigh": (NEIGH, {"neigh", "neigh_again", "neighbours"}),
+    "ip route get 203.0.113.7": (GET, {"route_get"}),
+}
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_it_knows_each_output_from_the_others(command: str) -> None:
+    text, sections = OUTPUTS[command]
+    found = {match.section for match in recognise(text) if match.probe.startswith("ip.")}
+    assert found == sections
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_it_knows_them_in_a_session_with_prompts(command: str) -> None:
+    session = "".join(f"[root@node-1 ~]# {name}\n{text}" for name, (text, _) in OUTPUTS.items()) + "[root@node-1 ~]# \n"
+    found = {match.section for match in recognise(session) if match.probe.startswith("ip.")}
+    assert OUTPUTS[command][1] <= found
+
+
+def judge(probe_id: str, *texts: str, **params: Any) -> ProbeResult:
+    probe = get(probe_id)
+    given = gather(probe, [Given("", f"paste-{n}", text.encode()) for n, text in enumerate(texts)])
+    return probe.evaluate(given.sections, read_all(probe.params, params))
+
+
+def rules(result: ProbeResult, *verdicts: Verdict) -> set[str]:
+    return {finding.rule for finding in result.findings if finding.verdict in (verdicts or (Verdict.WARN, Verdict.CRIT))}
+
+
+def test_it_judges_a_paste_of_routes_and_names_what_it_did_not_see() -> None:
+    alone = judge("ip.route", ROUTE)
+    assert (alone.verdict, alone.reason) == (Verdict.UNKNOWN, Reason.MISSING)
+    assert rules(alone, Verdict.OK) >= {"R01", "R02"}
+    assert judge("ip.route", ROUTE, LINK).verdict == Verdict.OK
+
+
+def test_it_finds_faults_in_a_paste_of_routes_alone() -> None:
+    found = judge("ip.route", ROUTE + "203.0.113.0/24 via 10.99.0.1 dev eth0\n")
+    assert (found.verdict, rules(found)) == (Verdict.CRIT, {"R02"})
+    assert found.findings[-2].evidence or any(line.line == 4 for finding in found.findings for line in finding.evidence)
+
+
+def test_it_points_at_the_line_of_the_whole_paste() -> None:
+    session = f"[root@node-1 ~]# uptime\n up 1 day\n[root@node-1 ~]# ip route\n{ROUTE}"
+    (line,) = [
+        line for finding in judge("ip.route", session, LINK).findings if finding.rule == "R01" for line in finding.evidence
+    ]
+    assert line.text.startswith("default via 192.0.2.1")
+
+
+@pytest.mark.parametrize("text", [ROUTE, ROUTE.replace("\n", "\r\n")], ids=["unix", "windows"])
+def test_it_reads_either_line_end(text: str) -> None:
+    assert judge("ip.route", text, LINK).verdict == Verdict.OK
+
+
+def test_it_looks_an_address_up_in_a_paste() -> None:
+    found = judge("ip.lpm", ROUTE, RULE, LINK, dst="203.0.113.7")
+    assert found.facts["prefix"] == "0.0.0.0/0"
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.MISSING), "ip route alone does not show the local table"
+    local = "local 192.0.2.10 dev eth0 table local proto kernel scope host src 192.0.2.10\n"
+    assert judge("ip.lpm", ROUTE + local, RULE, LINK, dst="203.0.113.7").verdict == Verdict.OK
+
+
+def test_it_takes_stale_for_healthy_and_failed_for_open_until_a_second_look() -> None:
+    assert rules(judge("ip.neigh", NEIGH, ROUTE)) == set()
+    silent = NEIGH.replace("lladdr 02:00:5e:10:00:01 REACHABLE", "FAILED")
+    once = judge("ip.neigh", silent, ROUTE)
+    assert (once.verdict, once.reason) == (Verdict.UNKNOWN, Reason.MISSING)
+    twice = judge("ip.neigh", f"$ ip neigh\n{silent}$ ip neigh show\n{silent}$ ip route\n{ROUTE}")
+    assert once.finding.startswith("default gateway 192.0.2.1 on eth0 is FAILED")
+    assert "R16" in {finding.rule for finding in twice.findings}
+
+
+@pytest.mark.parametrize(("probe_id", "text"), [
+    ("ip.route", "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface\n"),
+    ("ip.link", "eth0: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500\n        inet 192.0.2.10  netmask 255.255.255.0\n"),
+    ("ip.addr", "bash: ip：未找到命令\n"),
+    ("ip.neigh", "Address                  HWtype  HWaddress           Flags Mask            Iface\n"),
+    ("ip.rule", "RTNETLINK answers: Operation not permitted\n"),
+])  # fmt: skip
+def test_it_calls_the_output_of_another_tool_unknown(probe_id: str, text: str) -> None:
+    probe = get(probe_id)
+    found = probe.evaluate(gather(probe, [Given(probe.section_names()[0], "paste", text.encode())]).sections, {})
+    assert found.verdict == Verdict.UNKNOWN
+    assert found.reason in (
+        Reason.UNPARSED,
+        Reason.TRUNCATED,
+        Reason.TOOL_MISSING,
+        Reason.FAILED,
+        Reason.EMPTY,
+        Reason.NEED_PRIVILEGE,
+    )
+
+
+@pytest.mark.parametrize("broken", [b"default via 192.0.2.1 de", b'[{"dst":"default"', b"\xff\xfe\x00"])
+def test_it_never_calls_damaged_routes_ok(broken: bytes) -> None:
+    probe = get("ip.route")
+    sections = gather(probe, [Given("route4", "paste", broken), Given("link", "paste", LINK.encode())]).sections
+    assert probe.evaluate(sections, {}).verdict == Verdict.UNKNOWN
