@@ -16,6 +16,7 @@ from runbooks.presenters.shown import LABELS, Shown, worst_seen
 from runbooks.presenters.words import number, quantity, seconds
 
 PICKS_OF: Mapping[Shown, int] = {Shown.CRIT: 3, Shown.WARN: 2, Shown.UNKNOWN: 2, Shown.UNREACHABLE: 2}
+NAMED_ALL = 8
 SEVERITY = (Shown.CRIT, Shown.WARN, Shown.UNKNOWN, Shown.OK, Shown.INFO, Shown.UNREACHABLE, Shown.NA, Shown.RUNNING, Shown.QUEUED)
 
 
@@ -138,7 +139,7 @@ def picks(
         if not cell.closed:
             continue
         counts[cell.shown] += 1
-        if choice.list_all or counts[cell.shown] <= PICKS_OF.get(cell.shown, 0) or cell is current:
+        if choice.list_all or len(ordered) <= NAMED_ALL or counts[cell.shown] <= PICKS_OF.get(cell.shown, 0) or cell is current:
             finding = deciding_finding(cell, details) or {}
             value = finding.get("value")
             simple = isinstance(value, int | float) and not isinstance(value, bool)

@@ -187,6 +187,32 @@ def test_it_walks_the_grid_by_keys(quiet_page: Any, run: Any) -> None:
     assert page.complaints == []
 
 
+def test_it_updates_the_grid_and_leaves_the_reader_in_peace(quiet_page: Any, made_run: Any, answer: Any, result: Any) -> None:
+    run, page = made_run(hosts=3, checks=2), quiet_page
+    answer(run, "c1", result("crit", value=120), hosts=["host-1"])
+    answer(run, "c1", result("ok", value=7), hosts=["host-2"])
+    page.goto(f"/runs/{run.pk}/")
+    page.locator('#card-c1 .hostpick a:has-text("host-2")').click()
+    page.locator("#card-c1[data-picked]").wait_for()
+    page.locator('#row-c2 .cell[title^="host-2"]').focus()
+
+    answer(run, "c2", result("warn", "the second is odd", value=50), hosts=["host-2"])
+    answer(run, "c1", result("ok", value=8), hosts=["host-3"])
+    page.locator('#row-c2 .cell[data-verdict="warn"]').wait_for(timeout=20_000)
+    page.locator('#card-c1[data-verdict="crit"][data-picked]').wait_for(timeout=20_000)
+    assert page.locator("#card-c1 .finding").inner_text() == "host-2: the value is 7", "the chosen host stays"
+    assert page.evaluate("document.activeElement.title") == "host-2: the second is odd", "the focus stays"
+    assert page.locator("#grid_legend").inner_text().split("\n") == ["Critical 1", "Warning 1", "OK 2", "Queued 2"]
+    page.locator('#announce:has-text("Check 1: Critical")').wait_for(state="attached")
+
+    answer(run, "c2", "ok", hosts=["host-1", "host-3"])
+    page.wait_for_function("() => !('open' in document.getElementById('live').dataset)", timeout=20_000)
+    texts = "() => ['run_status', 'run_overview', 'run_grid', 'card-c2'].map((id) => document.getElementById(id).innerText)"
+    lived = page.evaluate(texts)
+    page.reload()
+    assert lived == page.evaluate(texts)
+
+
 def test_it_copies_what_is_shown(quiet_page: Any, run: Any) -> None:
     quiet_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     quiet_page.goto(f"/runs/{run.pk}/?host=1#step-c1")

@@ -193,9 +193,9 @@ def test_it_says_unknown_when_a_host_was_not_seen_and_nothing_is_bad(made_run: A
 
 
 def test_it_shows_the_host_that_was_chosen(made_run: Any, answer: Any, result: Any) -> None:
-    run = made_run(hosts=3, checks=1)
+    run = made_run(hosts=12, checks=1)
     answer(run, "c1", result("crit", value=120), hosts=["host-1"])
-    answer(run, "c1", result("ok", value=7), hosts=["host-2", "host-3"])
+    answer(run, "c1", result("ok", value=7), hosts=[f"host-{n}" for n in range(2, 13)])
     chosen = Host.objects.get(name="host-2")
     card = present_card(run.pk, "c1", Choice(chosen.pk))
     assert card is not None
@@ -203,7 +203,7 @@ def test_it_shows_the_host_that_was_chosen(made_run: Any, answer: Any, result: A
     assert [(pick.text, pick.value, pick.current) for pick in card.picks] == [
         ("host-1", "120 things", False),
         ("host-2", "7 things", True),
-        ("1 more: OK", "", False),
+        ("10 more: OK", "", False),
     ]
 
 

@@ -101,11 +101,11 @@
       if (old && old.scrollLeft) { const left = old.scrollLeft; queueMicrotask(() => { one.scrollLeft = left; }); }
     });
     const row = document.activeElement && document.activeElement.closest(".matrix tr");
-    focused = row === target ? [...target.querySelectorAll(".cell")].indexOf(document.activeElement) : null;
+    if (row === target) focused = { row: target.id, place: [...target.querySelectorAll(".cell")].indexOf(document.activeElement) };
   });
   document.addEventListener("htmx:oobAfterSwap", (event) => {
-    if (focused !== null && event.target.matches("tr")) {
-      const cell = event.target.querySelectorAll(".cell")[focused];
+    if (focused && event.target.id === focused.row) {
+      const cell = event.target.querySelectorAll(".cell")[focused.place];
       if (cell) { enter(cell); cell.focus({ preventScroll: true }); }
       focused = null;
     }
