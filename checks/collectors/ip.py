@@ -183,6 +183,21 @@ printf '== end\n'
     looks_like=r'"cache":\s*\[|^(?:local |broadcast )?[0-9a-f.:]+ .*\bdev \S+ .*\n +cache|\ARTNETLINK answers: |^== ip .* get',
 )
 
+FDB = Collector(
+    "fdb",
+    "Forwarding entries of bridges and VXLAN devices",
+    r"""
+have bridge || exit 127
+_out=$(bridge -j fdb show 2>/dev/null) || _out=
+case $_out in \[*) printf '%s\n' "$_out" | sed 's/},{"/},\
+{"/g'; exit;; esac
+_out=$(bridge fdb show) || exit
+printf '== bridge fdb show\n%s\n\n== end\n' "$_out"
+""",
+    looks_like=_LIST + r'"mac":|^[0-9a-f]{2}(?::[0-9a-f]{2}){5} dev \S+ |^== bridge fdb show$',
+    max_bytes=_MEGABYTES_4,
+)
+
 POD = Collector(
     "pod",
     "Routes and neighbours inside the pod, as /proc shows them to the host",

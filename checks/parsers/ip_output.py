@@ -128,7 +128,7 @@ def _read_framed(text: str) -> Output:
         raise ParseError("the output was cut: its closing line is missing", Reason.TRUNCATED)
     parts = {path: _numbered(files.text(path), files.line_of(path)) for path in files}
     for path, lines in parts.items():
-        if re.match(r"(busybox )?ip\b", path):
+        if re.match(r"(busybox )?ip\b|bridge\b", path):
             _refuse_errors(lines)
             tool = "busybox" if path.startswith("busybox") else "iproute2"
             return Output(tool, framed=True, lines=_without_blanks(lines))

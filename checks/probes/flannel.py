@@ -1,15 +1,18 @@
-"""flannel.hostgw: are the other nodes' pod networks reachable through their nodes?
+"""flannel.hostgw and flannel.vxlan: are the other nodes' pod networks reachable through their nodes?
 
-Knowledge: flannel's host-gw backend, which needs one layer 2 network for all nodes.
+Knowledge: flannel's host-gw backend, which needs one layer 2 network for all nodes, and its vxlan backend, which writes a
+neighbour and a forwarding entry for every peer by hand.
 """
 
 from __future__ import annotations
 
 from checks.analyzers import flannel_hostgw as hostgw
+from checks.analyzers.flannel_vxlan import endpoint_faults
 from checks.analyzers.neighbour_table import silent
-from checks.collectors.ip import ADDR, CONF, LINK, NEIGH, NEIGH_AGAIN, ROUTE4
+from checks.collectors.ip import ADDR, CONF, FDB, LINK, NEIGH, NEIGH_AGAIN, ROUTE4
 from checks.errors import ParseError
 from checks.params import Param
+from checks.parsers.ip_fdb import parse_fdb
 from checks.parsers.ip_neigh import Neighbours
 from checks.parsers.ip_prefix import Prefix
 from checks.parsers.ip_route import Route
@@ -78,6 +81,29 @@ def _judge_silent(report: Report, found: list[Route], table: Neighbours, again: 
     return bad
 
 
+def judge_vxlan(report: Report) -> None:
+    tables = Tables(report)
+    links, routes, table = tables.links(), tables.routes(4), tables.neighbours()
+    if links is None or routes is None or table is None:
+        tables.tell_absent()
+        return
+    dev = report.params.get("iface") or "flannel.1"
+    fdb = tables.need("fdb", parse_fdb)
+    link = links.find(dev)
+    found = [route for route in routes.in_table("main") if dev in route.devices and any(hop.gateway for hop in route.nexthops)]
+    report.fact("peers", [str(route) for route in found[:200]])
+    if link is None and not found:
+        report.skip(f"this node has no {dev} among {len(links.links)} devices")
+        return
+    if link is None or not link.up:
+        evidence = lines(report, ("link", link.line, dev)) if link else []
+        report.find("R03", Verdict.CRIT, f"{dev} is {link.state if link else 'gone'}", value=dev, evidence=evidence)
+        return
+    if not find_all(report, endpoint_faults(dev, found, table, fdb)):
+        says = f"all {len(found)} peers behind {dev} have a permanent neighbour and a forwarding entry"
+        report.find("R27", Verdict.OK, says, value=len(found), evidence=lines(report, *hostgw.first_place(found)))
+
+
 _RULE = Rule(
     "hostgw",
     "the pods' bridge is missing, down or has not the first address of the node's pod network",
@@ -103,5 +129,16 @@ PROBES: tuple[Probe, ...] = (
         ),
         rules=(_RULE, *rules("R07", "R08", "R14")),
         sources=("flannel documentation, host-gw backend",),
+    ),
+    Probe(
+        id="flannel.vxlan",
+        title="Flannel VXLAN: endpoints of other nodes",
+        question="Does this node know where each peer's VXLAN endpoint is?",
+        collectors=(LINK, ROUTE4, NEIGH, FDB),
+        judge=judge_vxlan,
+        params=(Param("iface", "iface", "flannel.1", "the VXLAN device"),),
+        facts=(FactSpec("peers", "list", "the routes to other nodes' pod networks"),),
+        rules=rules("R27", "R03"),
+        sources=("flannel documentation, vxlan backend", "bridge(8)"),
     ),
 )
