@@ -1,4 +1,4 @@
-"""Flannel with VXLAN: every peer needs a permanent neighbour (its endpoint's hardware address) and a forwarding entry (its node)."""
+"""Flannel with VXLAN: each peer needs a permanent neighbour (its endpoint's hardware address) and a forwarding entry."""
 
 from __future__ import annotations
 
