@@ -15,6 +15,7 @@ from runbooks.presenters.database import Cell, Detail, HostRow
 from runbooks.presenters.evidence import SectionView, brief, deciding_lines
 from runbooks.presenters.facts import NO_FACTS, FactTable, fact_table, threshold_note
 from runbooks.presenters.over_hosts import (
+    HOSTS_MAX,
     SEVERITY,
     Bar,
     Choice,
@@ -30,6 +31,7 @@ from runbooks.presenters.over_hosts import (
     took,
 )
 from runbooks.presenters.shown import LABELS, UNREACHED, Shown, label, of_verdict
+from runbooks.presenters.spread import SpreadView, spread
 from runbooks.presenters.words import visible
 
 
@@ -73,6 +75,7 @@ class CardView:
     total: int = 0
     bars: tuple[Bar, ...] = ()
     bars_say: str = ""
+    spread: SpreadView | None = None
     picks: tuple[Pick, ...] = ()
     facts: FactTable = NO_FACTS
     others: tuple[OtherFinding, ...] = ()
@@ -117,6 +120,8 @@ def card(
         "unreached": _unreached(cell, hosts) if cell and cell.reason in UNREACHED else None,
     }
     if len(cells) > 1 and closed:
+        rule = str((deciding_finding(cell, details) or {}).get("rule", "")) if cell else ""
+        base["spread"] = spread([one for one in ordered if one.closed], details, rule) if len(cells) <= HOSTS_MAX else None
         base |= {"bars": bars(cells), "bars_say": tally_say(cells), "picks": picks(ordered, details, hosts, cell, choice)}
     if cell is not None and cell.closed:
         base |= _body(cell, details.get(cell.step, Detail()), sections.get(cell.step, ()), hosts)

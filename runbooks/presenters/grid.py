@@ -10,11 +10,10 @@ from itertools import groupby
 from django.utils.translation import gettext as _
 
 from runbooks.presenters.database import Cell, HostRow, RunRows
-from runbooks.presenters.over_hosts import shown_over_hosts
+from runbooks.presenters.over_hosts import HOSTS_MAX, shown_over_hosts
 from runbooks.presenters.shown import LABELS, Shown, label
 from runbooks.presenters.words import number, visible
 
-HOSTS_MAX = 60
 FEW = 8
 
 

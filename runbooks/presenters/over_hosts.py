@@ -16,6 +16,7 @@ from runbooks.presenters.shown import LABELS, Shown, worst_seen
 from runbooks.presenters.words import number, quantity, seconds
 
 PICKS_OF: Mapping[Shown, int] = {Shown.CRIT: 3, Shown.WARN: 2, Shown.UNKNOWN: 2, Shown.UNREACHABLE: 2}
+HOSTS_MAX = 60  # a larger run is shown by groups, and only its worst hosts are read whole
 NAMED_ALL = 8
 SEVERITY = (Shown.CRIT, Shown.WARN, Shown.UNKNOWN, Shown.OK, Shown.INFO, Shown.UNREACHABLE, Shown.NA, Shown.RUNNING, Shown.QUEUED)
 

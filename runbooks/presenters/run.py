@@ -21,9 +21,9 @@ from runbooks.presenters.database import (
     read_sections,
     read_ticks,
 )
-from runbooks.presenters.grid import HOSTS_MAX, GridView, grid
+from runbooks.presenters.grid import GridView, grid
 from runbooks.presenters.notices import Notice, notices
-from runbooks.presenters.over_hosts import PICKS_OF, WORST_HOST, Choice, chosen, in_order
+from runbooks.presenters.over_hosts import HOSTS_MAX, PICKS_OF, WORST_HOST, Choice, chosen, in_order
 from runbooks.presenters.overview import OverviewView, overview, unreached_say
 from runbooks.presenters.shown import UNREACHED, Shown
 from runbooks.presenters.status import StatusView, status_of

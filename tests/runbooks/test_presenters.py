@@ -12,13 +12,14 @@ from checks.results import Reason
 from runbooks.choices import StepState
 from runbooks.models import Host, ProcessTick, Run
 from runbooks.presenters import words
-from runbooks.presenters.database import Detail
+from runbooks.presenters.database import Cell, Detail
 from runbooks.presenters.evidence import deciding_lines, marked, whole
 from runbooks.presenters.facts import fact_table, threshold_note
 from runbooks.presenters.over_hosts import Choice
 from runbooks.presenters.overview import advice
 from runbooks.presenters.run import present_card, present_run
 from runbooks.presenters.shown import UNREACHED, Shown, shown, worst_seen
+from runbooks.presenters.spread import spread
 
 STEERING = [
     "\x1b[31mred\x1b[0m",
@@ -268,3 +269,49 @@ def test_it_lays_no_grid_for_one_host_and_groups_many(made_run: Any, answer: Any
     assert many is not None
     assert many.by_group
     assert [(cell.shown, cell.share) for cell in many.rows[0].cells] == [(Shown.CRIT, "1/61")]
+
+
+def cells_with(values: dict[int, tuple[Any, str]]) -> tuple[list[Cell], dict[int, Detail]]:
+    """A cell and a detail per host: value and verdict of one rule."""
+    cells = [
+        Cell(step, step, "c", "done", shown("done", verdict), verdict, "", "s", "p", 1, None, None, 1)
+        for step, (_value, verdict) in values.items()
+    ]
+    details = {
+        step: Detail(findings=(finding(value=value, verdict=verdict, threshold=1000 if verdict == "crit" else 100, unit="ms"),))
+        for step, (value, verdict) in values.items()
+    }
+    return cells, details
+
+
+def test_it_spreads_far_values_over_a_logarithmic_axis_with_zones() -> None:
+    found = spread(*cells_with({1: (2, "ok"), 2: (4, "ok"), 3: (290, "warn"), 4: (1412, "crit")}), "r")
+    assert found is not None
+    assert [dot.shown for dot in found.dots] == [Shown.OK, Shown.OK, Shown.WARN, Shown.CRIT]
+    assert [dot.x for dot in found.dots] == sorted(dot.x for dot in found.dots)
+    assert (found.dots[0].x, found.dots[-1].x) == (2.0, 97.0)
+    assert [(zone.shown, zone.x < 97) for zone in found.zones] == [(Shown.WARN, True), (Shown.CRIT, True)]
+    assert found.zones[0].x + found.zones[0].width == pytest.approx(found.zones[1].x, abs=0.02)
+    assert [text for _x, text in found.ticks] == ["10 ms", "100 ms", "1,000 ms"]
+    assert found.say == "1 Critical: 1,412 ms; 1 Warning: 290 ms; 2 OK: 2 ms – 4 ms"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {1: (1, "ok"), 2: (2, "ok"), 3: (3, "ok")},
+        dict.fromkeys(range(9), (5, "ok")),
+        {n: (f"v{n}", "ok") for n in range(9)},
+        {n: (float("nan"), "ok") for n in range(9)},
+    ],
+    ids=["few", "alike", "text", "nan"],
+)
+def test_it_spreads_nothing_that_has_no_spread(values: dict[int, tuple[Any, str]]) -> None:
+    assert spread(*cells_with(values), "r") is None
+
+
+def test_it_spreads_near_values_and_zero_over_a_plain_axis() -> None:
+    found = spread(*cells_with({1: (0, "ok"), 2: (50, "ok"), 3: (100, "warn"), 4: (200, "warn")}), "r")
+    assert found is not None
+    assert [dot.x for dot in found.dots] == [2.0, 25.75, 49.5, 97.0]
+    assert [text for _x, text in found.ticks] == ["0 ms", "200 ms"]
