@@ -24,7 +24,8 @@ from checks.probes.iptables_tell import tell
 from checks.results import Reason, Verdict
 
 MOST_BRANCHES = 200
-"""How many branches the fact lists, those that fail before those that pass; ``branch_count`` counts them all."""
+"""How many branches the fact lists, failing ones first of all; ``branch_count`` counts them all."""
+SOME_PASSING = 20
 
 _SOON = 1e-9
 
@@ -96,10 +97,12 @@ def _facts(report: Report, model: KubeProxy, packet: Packet, branches: list[Bran
 
 
 def _listed(branches: list[Branch]) -> list[Branch]:
-    """The branches that the fact has room for; in the order of the rules when all of them have."""
-    if len(branches) <= MOST_BRANCHES:
-        return branches
-    return sorted(branches, key=lambda branch: branch.verdict == "ACCEPT")[:MOST_BRANCHES]
+    """The branches that the fact has room for, in the order of the rules: failing ones first of all, and some that pass."""
+    failing = [branch for branch in branches if branch.verdict != "ACCEPT"]
+    passing = [branch for branch in branches if branch.verdict == "ACCEPT"]
+    room = min(len(passing), max(SOME_PASSING, MOST_BRANCHES - len(failing)))
+    kept = {id(branch) for branch in (*failing[: MOST_BRANCHES - room], *passing[:room])}
+    return [branch for branch in branches if id(branch) in kept]
 
 
 def _say_path(report: Report, model: KubeProxy, packet: Packet, branches: list[Branch]) -> None:

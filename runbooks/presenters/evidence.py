@@ -17,12 +17,17 @@ LINE_MAX = 2000
 
 @dataclass(frozen=True)
 class Line:
-    """A line of output. ``parts`` are pieces of text and whether the piece is the token that decided; links lead to ``anchor``."""
+    """A line of output. ``parts`` are pieces of text and whether each is the token that decided; links lead to ``anchor``."""
 
     number: int
     parts: tuple[tuple[str, bool], ...]
     shown: Shown | None = None
     anchor: str = ""
+
+    @property
+    def token(self) -> int:
+        """The number of the first part that decided, from 1, or 0. A link leads there, so that it is seen in a long line."""
+        return next((number for number, (_text, is_mark) in enumerate(self.parts, 1) if is_mark), 0)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from runbooks.presenters import hints
 from runbooks.presenters.card import CardView, OtherFinding
 from runbooks.presenters.database import Detail, HostRow
 from runbooks.presenters.evidence import SectionView
-from runbooks.presenters.facts import fact_table
+from runbooks.presenters.facts import FactTable, fact_table
 from runbooks.presenters.over_hosts import Choice
 from runbooks.presenters.run import present_card
 from runbooks.presenters.shown import LABELS, Shown, label, of_verdict
@@ -31,7 +31,7 @@ from runbooks.presenters.trace_ways import Way, address, ways_of
 from runbooks.presenters.words import visible
 from runbooks.tracing import question_of
 
-LISTED, LISTED_WORST = 40, 20
+LISTED, LISTED_WORST = 24, 12
 OTHERS = 6
 
 
@@ -113,8 +113,9 @@ def _view(found: _Found) -> TraceView:
     lines = {name: text.split("\n") for name, text in found.texts.items()}
     home = home_of(ways[0].steps if ways else (), lines)
     keys = {hop.key for way in ways for hop in way.hops}
-    drawn, rest = choose(ways, count)
-    listed, unlisted = choose(ways, count, LISTED, LISTED_WORST)
+    lost = _broken(facts, ways)
+    drawn, rest = choose(ways, count, lost)
+    listed, unlisted = choose(ways, count, lost, LISTED, LISTED_WORST)
     links = Links()
     places = find_places(found.texts.get(home, ""), keys)
     pen = Pen(question, places, links)
@@ -127,10 +128,10 @@ def _view(found: _Found) -> TraceView:
     return TraceView(
         shown=word,
         label=label(word, ""),
-        title=_title(word, target, ways, count),
+        title=_title(word, target, lost, count),
         target=target,
         question=question,
-        card=replace(found.card, others=found.card.others[:OTHERS]),
+        card=replace(found.card, others=found.card.others[:OTHERS], facts=_facts(found)),
         drawing=drawing,
         describe=_describe(drawn, rest.count),
         chain=items,
@@ -142,8 +143,22 @@ def _view(found: _Found) -> TraceView:
     )
 
 
-def _title(word: Shown, target: str, ways: Sequence[Way], count: int) -> str:
-    broken = sum(way.probability for way in ways if way.shown == Shown.CRIT)
+def _facts(found: _Found) -> FactTable:
+    """The facts that say something beside the drawing. A finding's value is a share of ways, never one of these."""
+    plain = {name: value for name, value in found.detail.facts.items() if name not in ("branches", "sum_probability")}
+    return fact_table(catalog.catalog().get(found.card.probe), Detail(plain))
+
+
+def _broken(facts: Mapping[str, Any], ways: Sequence[Way]) -> float:
+    """The share of the connections that does not arrive. Not all ways may be listed, but their sum is known."""
+    listed = sum(way.probability for way in ways if way.shown == Shown.CRIT)
+    if len(ways) >= int(facts.get("branch_count") or 0):
+        return listed
+    unclear = sum(way.probability for way in ways if way.shown == Shown.UNKNOWN)
+    return max(listed, 1 - float(facts.get("accepted_ratio", 1.0)) - unclear) if listed else 0.0
+
+
+def _title(word: Shown, target: str, broken: float, count: int) -> str:
     names = {"target": target, "share": percent(broken), "n": count}
     if word == Shown.CRIT and broken > 0.9995:
         return _("No connection to %(target)s arrives") % names

@@ -52,10 +52,13 @@ def chain(ways: Sequence[Way], rest: Rest, pen: Pen) -> tuple[Item, ...]:
     parts = len(ways) > 1 or bool(rest.count)
     items = []
     for place, hop in enumerate(trunk):
-        last = place == len(trunk) - 1
-        items.append(_parting(hop, ways, place, rest, pen) if last and parts else _passing(hop, ways[0], pen))
-        if beside := _beside(hop, pen):
-            items.append(beside)
+        beside = _beside(hop, pen)
+        if parts and place == len(trunk) - 1:
+            items += [beside] if beside else []
+            items.append(_parting(hop, ways, place, rest, pen))
+        else:
+            items.append(_passing(hop, ways[0], pen))
+            items += [beside] if beside else []
     if not parts:
         items.append(_end(ways[0], pen))
     return (*items, *_after(ways, pen))

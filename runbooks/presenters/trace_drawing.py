@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from runbooks.presenters.words import number, visible
 DRAWN = 6
 WORST = 4
 HOPS_MAX = 6
+_NOTHING = 1e-6
 _HASHED = re.compile(r"(KUBE-(?:SVC|SEP|EXT|XLB|FW|SVL))-(.+)")
 _LONG = re.compile(r"(service|endpoint|external|local|firewall)-([A-Z2-7]{8})-(.+)")  # of kube-proxy's nftables mode
 _MOODS = {Shown.CRIT: "bad", Shown.UNKNOWN: "unsure"}
@@ -26,11 +27,11 @@ _MOODS = {Shown.CRIT: "bad", Shown.UNKNOWN: "unsure"}
 
 @dataclass(frozen=True)
 class Rest:
-    """The ways that are not drawn: how many, their share, and how many of them are broken."""
+    """The ways that are not shown: how many, their share of the connections, and the share that does not arrive."""
 
     count: int = 0
     probability: float = 0.0
-    broken: int = 0
+    broken: float = 0.0
 
 
 def percent(share: float) -> str:
@@ -43,18 +44,22 @@ def percent(share: float) -> str:
     return f"{text.removesuffix('.0')} %"
 
 
-def choose(ways: Sequence[Way], count: int, most: int = DRAWN, worst: int = WORST) -> tuple[tuple[Way, ...], Rest]:
-    """At most ``most`` ways to show, in their order: the worst of them, then the first ones; and the rest of ``count`` ways."""
+def choose(ways: Sequence[Way], count: int, lost: float, most: int = DRAWN, worst: int = WORST) -> tuple[tuple[Way, ...], Rest]:
+    """At most ``most`` ways to show, in their order: the worst of them, then the first ones; and the rest of ``count`` ways.
+
+    ``lost`` is the share of the connections that does not arrive, over all ways.
+    """
     if len(ways) <= most and count <= len(ways):
         return tuple(ways), Rest()
-    broken = [way for way in ways if way.shown in _MOODS]
-    broken.sort(key=lambda way: (way.shown != Shown.CRIT, -way.probability))
-    picked = broken[:worst]
+    odd = sorted((way for way in ways if way.shown in _MOODS), key=lambda way: (way.shown != Shown.CRIT, -way.probability))
+    picked = odd[:worst]
     picked += [way for way in ways if way.shown not in _MOODS][: most - len(picked)]
-    picked += broken[worst : worst + most - len(picked)]
-    drawn = tuple(way for way in ways if any(way is one for one in picked))
-    left = max(0.0, 1 - sum(way.probability for way in drawn))
-    return drawn, Rest(count - len(drawn), left, len(broken) - sum(way.shown in _MOODS for way in drawn))
+    picked += odd[worst : worst + most - len(picked)]
+    kept = {id(way) for way in picked}
+    shown = tuple(way for way in ways if id(way) in kept)
+    broken = lost - sum(way.probability for way in shown if way.shown == Shown.CRIT)
+    left = 1 - sum(way.probability for way in shown)
+    return shown, Rest(count - len(shown), max(0.0, left), broken if broken > _NOTHING else 0.0)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,23 @@ def draw(ways: Sequence[Way], rest: Rest, pen: Pen) -> Drawing:
     followers = _followers([(way, _shortened(way.hops)) for way in ways], pen, forked=False)
     if rest.count:
         followers = _with_rest(followers, rest)
-    return lay_out(replace(source, next=followers))
+    root = replace(source, next=followers)
+    sides = [knot.side for knot in _trunk(root) if knot.side]
+    shown = next((side for side in sides if side.taken), sides[-1] if sides else None)
+    return lay_out(_with_side(root, shown))
+
+
+def _trunk(knot: Knot) -> Iterator[Knot]:
+    """The boxes before the ways part."""
+    yield knot
+    if len(knot.next) == 1:
+        yield from _trunk(knot.next[0])
+
+
+def _with_side(knot: Knot, side: Side | None) -> Knot:
+    """The tree with that side chain alone: two would write over each other."""
+    kept = knot.side if knot.side is side else None
+    return replace(knot, side=kept, next=tuple(_with_side(follower, side) for follower in knot.next))
 
 
 def _shortened(hops: Sequence[Hop]) -> tuple[Hop, ...]:
@@ -104,7 +125,7 @@ def _chain(group: Sequence[tuple[Way, tuple[Hop, ...]]], pen: Pen, share: str, *
     mood = _MOODS.get(words.pop(), "") if len(words) == 1 and forked else ""
     title, sub = _named(hop, pen)
     line = hop.deciding.line if hop.deciding else 0
-    side = None if forked and share else _side(hop, pen)
+    side = None if forked else _side(hop, pen)
     return Knot(title, sub, pen.href(line) if line else "", share, mood, side, followers)
 
 
@@ -150,7 +171,7 @@ def _with_rest(followers: tuple[Knot, ...], rest: Rest) -> tuple[Knot, ...]:
     if len(followers) == 1 and followers[0].next:
         return (replace(followers[0], next=_with_rest(followers[0].next, rest)),)
     say = ngettext("%(n)s more way", "%(n)s more ways", rest.count) % {"n": number(rest.count)}
-    broken = ngettext("%(n)s of them broken", "%(n)s of them broken", rest.broken) % {"n": number(rest.broken)}
-    sub = broken if rest.broken else _("listed below, as far as there is room")
+    broken = _("%(share)s of all do not arrive") % {"share": percent(rest.broken)}
+    sub = broken if rest.broken else _("the list below names more")
     mood = "bad" if rest.broken else "rest"
     return (*followers, Knot(Words("t-title", say), Words("t-sub", sub), "#ways", percent(rest.probability), mood))

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 WIDTH, BOX, ROW, TOP = 1376, 60, 102, 26
 SIDE_BELOW, SIDE_BOX = 78, 44
-GAP, FORK_GAP, END_GAP = 46, 112, 68
+GAP, FORK_GAP, END_GAP, TIGHT = 46, 112, 68, 28
 PAD = 28
 NARROW, WIDE = 120, 330
 # width of a character, by class of text
-ADVANCE = {"t-title": 7.2, "t-mono": 7.3, "t-hash": 6.7, "t-sub": 6.1}
+ADVANCE = {"t-title": 8.2, "t-mono": 7.4, "t-hash": 6.8, "t-sub": 6.6}
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,8 @@ def _columns(everything: list[_Placed], last: int) -> list[tuple[int, int]]:
             gaps[each.column] = FORK_GAP
     if last:
         gaps[-1] = max(gaps[-1], END_GAP)
+    if sum(widths) + sum(gaps) > WIDTH - 2:
+        gaps = [TIGHT if gap == GAP else gap for gap in gaps]
     spare = max(0, WIDTH - 2 - sum(widths) - sum(gaps))
     x, columns = 1, []
     for number, width in enumerate(widths):

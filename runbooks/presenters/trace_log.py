@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runbooks.presenters.evidence import Deciding, SectionView, brief, deciding_lines
+from runbooks.presenters.evidence import Deciding, Line, SectionView, brief, deciding_lines
 from runbooks.presenters.shown import Shown
-from runbooks.presenters.trace_ways import Step, Way, jump
+from runbooks.presenters.trace_ways import Step, Way, bare, jump
 
-LINES_MAX = 400
+LINES_MAX = 200
+DECIDING_MAX = 40
 _LOUD = ("crit", "warn", "unknown")
 
 
@@ -55,7 +56,7 @@ def rule_log(
     home, lines = log.home, log.lines
     deciding: Deciding = {home: {}} if home else {}
     for section, found in deciding_lines(one for one in findings if one.get("verdict") in _LOUD).items():
-        deciding.setdefault(section, {}).update(dict(list(found.items())[: LINES_MAX // 2]))
+        deciding.setdefault(section, {}).update(dict(list(found.items())[:DECIDING_MAX]))
     own = deciding.get(home, {})
     broken = _broken(ways)
     for way in ways:
@@ -64,10 +65,10 @@ def rule_log(
                 continue
             text = lines[step.line - 1] if 0 < step.line <= len(lines) else step.text
             _text, marks, verdict = own.get(step.line, ("", set(), "crit" if step in broken else "info"))
-            own[step.line] = (text, marks | _tokens(step, way, text), verdict)
+            own[step.line] = (text, marks | _tokens(text, way.target), verdict)
     for number in log.linked:
         if number not in own and 0 < number <= len(lines):
-            own[number] = (lines[number - 1], {jump(lines[number - 1])} - {""}, "info")
+            own[number] = (lines[number - 1], _tokens(lines[number - 1]), "info")
     views = brief({section: found for section, found in deciding.items() if found}, commands)
     return tuple(_linked(view) if view.name == home else view for view in views), sum(len(found) for found in deciding.values())
 
@@ -81,14 +82,21 @@ def _broken(ways: Sequence[Way]) -> set[Step]:
     return {hop.deciding for way in bad for hop in way.hops if hop.deciding} - good
 
 
-def _tokens(step: Step, way: Way, text: str) -> set[str]:
-    """What of the rule decided: the chain it leads to, or the address it writes."""
-    token = way.target if way.target in text else jump(text)
-    return {token} if token else set()
+def _tokens(text: str, target: str = "") -> set[str]:
+    """What of the rule decided: the address it writes, else the chain or target it leads to."""
+    plain = bare(text)
+    for token in (f"--to-destination {target}", f"to:{target}") if target else ():
+        if token in plain:
+            return {token}
+    led = jump(text)
+    return {token for token in (f"-j {led}", f"-g {led}", f"goto {led}") if led and token in plain}
 
 
 def _linked(view: SectionView) -> SectionView:
-    pieces = tuple(
-        replace(piece, lines=tuple(replace(line, anchor=anchor_of(line.number)) for line in piece.lines)) for piece in view.pieces
-    )
+    pieces = tuple(replace(piece, lines=tuple(_linked_line(line) for line in piece.lines)) for piece in view.pieces)
     return replace(view, pieces=pieces)
+
+
+def _linked_line(line: Line) -> Line:
+    """A line that can be linked to; one that only lies on the way is not tinted."""
+    return replace(line, anchor=anchor_of(line.number), shown=None if line.shown == Shown.INFO else line.shown)
