@@ -10,13 +10,13 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from checks.analyzers.counters import delta
 from checks.analyzers.ip_fault import Fault
 from checks.parsers.arp_cache import NeighbourStat
 from checks.parsers.ip_neigh import Neighbour, Neighbours
 from checks.results import Verdict
 
 _SHARED = re.compile(r"^(ee:ee:ee:ee:ee:ee|00:00:00:00:00:00|ff:ff:ff:ff:ff:ff|01:00:5e:.*|33:33:.*|00:00:5e:00:0[12]:..|)$")
-_WRAP = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,5 @@ def changes(before: Neighbours, after: Neighbours, section: str) -> list[Fault]:
 
 
 def grown(before: NeighbourStat, after: NeighbourStat, name: str) -> int | None:
-    """What a 32-bit counter grew by; None when the kernel does not have it, or when it ran backwards."""
-    if name not in before.sums or name not in after.sums:
-        return None
-    delta = after.sums[name] - before.sums[name]
-    if delta < 0:
-        delta = delta + _WRAP if delta < -(_WRAP // 2) else -1
-    return delta if delta >= 0 else None
+    """What a counter grew by; None when the kernel does not have it, or when it was reset."""
+    return delta(before.sums[name], after.sums[name]) if name in before.sums and name in after.sums else None

@@ -7,16 +7,21 @@ Knowledge: kernel Documentation/networking/ip-sysctl.rst (how ``all`` and a devi
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from checks.analyzers.cni_devices import CALICO_WORKLOAD, is_node, plugin_of
+from checks.analyzers.counters import growth
 from checks.analyzers.route_faults import defaults
 from checks.analyzers.route_tables import Flow
-from checks.analyzers.rp_filter import Incoming, own_devices
+from checks.analyzers.rp_filter import Incoming, SourceCheck, own_devices
 from checks.collectors.ip import CONF, LINK, ROUTE4, RULE4
+from checks.collectors.sockets import LISTEN_COUNTERS
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.ip_conf import Conf
 from checks.parsers.ip_prefix import Address
+from checks.parsers.net_snmp import parse_snmp
+from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report
 from checks.probes.ip_rules import rules
 from checks.probes.ip_sections import Tables, fib_of, lines
@@ -100,6 +105,7 @@ def _judge_calico_loose(report: Report, conf: Conf) -> None:
 
 def judge_rp_filter(report: Report) -> None:
     tables = Tables(report)
+    dropped = _dropped(report)
     conf, links, routes, policy = tables.conf(), tables.links(), tables.routes(4), tables.rules(4)
     if conf is None or routes is None or policy is None:
         tables.tell_absent()
@@ -112,26 +118,39 @@ def judge_rp_filter(report: Report) -> None:
     if dev not in conf.devs:
         report.find("R12", Verdict.CRIT, f"there is no device {dev} on this host")
         return
-    incoming = Incoming(fib_of(routes, policy, links, conf), conf, own_devices(fib_of(routes, policy, links, conf)))
-    flow = Flow(dst, src, dev)
-    way = incoming.fib.lookup(flow)
-    check = incoming.check_source(flow, way.devices[0] if report.params.get("dst") and way.devices else "")
-    route = check.back.route if check.back else None
+    fib = fib_of(routes, policy, links, conf)
+    flow, way = Flow(dst, src, dev), fib.lookup(Flow(dst, src, dev))
+    leaves_by = way.devices[0] if report.params.get("dst") and way.devices else ""
+    check = Incoming(fib, conf, own_devices(fib)).check_source(flow, leaves_by)
+    _judge_source(report, flow, check, conf, dropped)
+    tables.tell_absent()
+
+
+def _judge_source(report: Report, flow: Flow, check: SourceCheck, conf: Conf, dropped: int | None) -> None:
+    dev, route = flow.iif, check.back.route if check.back else None
     report.fact("mode", check.mode, "conf", conf.line(dev))
     report.fact("passes", check.passes)
     report.fact("route_back", str(route) if route else None)
+    report.fact("dropped_delta", dropped)
     places = [("conf", conf.line(dev), f"rp_filter={conf.own(dev, 'rp_filter')}"), ("conf", conf.line("all"), "")]
-    places += [("route4", route.line, "")] if route else []
-    evidence = lines(report, *places)
+    evidence = lines(report, *places, *([("route4", route.line, "")] if route else []))
     if check.passes is None:
-        report.unknown(Reason.UNPARSED, f"whether {src} passes on {dev} cannot be told: {check.why}", evidence, "R12")
+        report.unknown(Reason.UNPARSED, f"whether {flow.src} passes on {dev} cannot be told: {check.why}", evidence, "R12")
     elif check.passes:
-        report.find("R12", Verdict.OK, f"{src} passes on {dev}: {check.why}", value=check.mode, evidence=evidence)
+        report.find("R12", Verdict.OK, f"{flow.src} passes on {dev}: {check.why}", value=check.mode, evidence=evidence)
     else:
-        report.find(
-            "R12", Verdict.WARN, f"packets from {src} are dropped on {dev}: {check.why}", value=check.mode, evidence=evidence
-        )
-    tables.tell_absent()
+        proof = "" if dropped is None else f"; the host dropped {dropped} packets for that between the samples"
+        says = f"packets from {flow.src} are dropped on {dev}: {check.why}{proof}"
+        report.find("R12", Verdict.CRIT if dropped else Verdict.WARN, says, value=check.mode, evidence=evidence)
+
+
+def _dropped(report: Report) -> int | None:
+    """Packets that the source check of any device dropped between the samples; None when nobody counted."""
+    if not {"netstat_a", "netstat_b"} & set(report.sections):
+        return None
+    name = "IPReversePathFilter"
+    before, after = (read(report.need(sample), parse_snmp).get("TcpExt", {}) for sample in ("netstat_a", "netstat_b"))
+    return growth(name, before[name], after[name], "netstat_b", after[name].line) if name in before and name in after else None
 
 
 PROBES: tuple[Probe, ...] = (
@@ -162,8 +181,9 @@ PROBES: tuple[Probe, ...] = (
         id="ip.rp_filter",
         title="Source check of incoming packets",
         question="Does the kernel accept packets from this source on this device?",
-        collectors=(CONF, ROUTE4, RULE4, LINK),
+        collectors=(CONF, ROUTE4, RULE4, LINK, replace(LISTEN_COUNTERS, optional=True)),
         judge=judge_rp_filter,
+        interval_s=3,
         params=(
             Param("src", "ip", required=True, help="the sender's address, for example a pod's"),
             Param("iif", "iface", required=True, help="the device its packets come in by"),
@@ -172,6 +192,7 @@ PROBES: tuple[Probe, ...] = (
         facts=(
             FactSpec("mode", "int", "rp_filter as the kernel acts on it: the greater of all and the device's"),
             FactSpec("passes", "bool", "the source is accepted"),
+            FactSpec("dropped_delta", "int", "packets that any device's source check dropped between the samples"),
             FactSpec("route_back", "str", "the route to the source"),
         ),
         rules=rules("R12"),
