@@ -7,8 +7,10 @@ and works on a paste of a host that nobody can reach any more.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from checks.analyzers.route_lookup import Answer
 from checks.analyzers.route_question import ask, dead_legs, dropped, explain, no_way, places
 from checks.analyzers.route_tables import Flow
 from checks.analyzers.rp_filter import Fate
@@ -45,22 +47,32 @@ def judge_lpm(report: Report) -> None:
 
 
 def judge_route_get(report: Report) -> None:
+    """The kernel's word stands alone where the tables are too large to be kept; only EINVAL then has too many meanings."""
     flow = _flow(report.params)
     tables = Tables(report)
     kernel = tables.need("route_get", lambda text: parse_route_get(text, flow.dst.family))
-    links, fate = _simulate(tables, flow)
     told = _kernel_facts(report, kernel)
+    without = _tables_left_out(report, flow)
+    links, fate = (tables.links(), None) if without else _simulate(tables, flow)
     if fate is not None:
         _facts(report, fate, agrees=_agrees(kernel.full, fate))
         if _agrees(kernel.full, fate) is False:
-            says = (
-                f"our lookup of {flow.dst} says {_short(fate)}, the kernel says {_kernel_says(kernel.full)}; the kernel is right"
-            )
+            says = f"our lookup of {flow.dst} says {_short(fate)}, the kernel {_kernel_says(kernel.full)}; the kernel is right"
             report.find("model_mismatch", Verdict.INFO, says, evidence=[*told, *lines(report, *places(fate.answer))])
+    elif kernel.full.error == "EINVAL":
+        says = f"the kernel drops packets to {flow.dst} (EINVAL); why cannot be told without {without}"
+        report.unknown(Reason.MISSING, says, told, "R04")
+        return
     if fate is None or not _agrees(kernel.full, fate):
         fate = _fate_of(kernel, flow)
     _judge(report, flow, fate, links, told)
     tables.tell_absent()
+
+
+def _tables_left_out(report: Report, flow: Flow) -> str:
+    """The tables that were not collected, or are larger than what is kept of them."""
+    names = (f"route{flow.dst.family}", f"rule{flow.dst.family}")
+    return " and ".join(name for name in names if name not in report.sections or report.sections[name].dropped_bytes)
 
 
 def _flow(params: Mapping[str, Any]) -> Flow:
@@ -147,7 +159,8 @@ def _fate_of(kernel: KernelAnswers, flow: Flow) -> Fate:
     full = kernel.full
     if full.error == "EINVAL" and flow.iif and not (kernel.plain and kernel.plain.error == "EINVAL"):
         return Fate("source_check", "EINVAL", "Invalid argument, while the address alone has a route: the source is not accepted")
-    return Fate(_RESULT_OF.get(full.error, full.result), full.error, _kernel_says(full))
+    answer = Answer(full.result, route=None, nexthops=full.route.nexthops) if full.route else None
+    return Fate(_RESULT_OF.get(full.error, full.result), full.error, _kernel_says(full), answer)
 
 
 def _kernel_says(kernel: KernelAnswer) -> str:
@@ -210,7 +223,7 @@ PROBES: tuple[Probe, ...] = (
         id="ip.route_get",
         title="The way to an address",
         question="Where does this host send packets for an address, and does that way carry?",
-        collectors=(ROUTE_GET, ROUTE4, ROUTE6, RULE4, RULE6, LINK, CONF),
+        collectors=(ROUTE_GET, *(replace(table, optional=True) for table in (ROUTE4, ROUTE6, RULE4, RULE6)), LINK, CONF),
         judge=judge_route_get,
         params=_PARAMS,
         facts=_FACTS + _KERNEL_FACTS,
