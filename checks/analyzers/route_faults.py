@@ -202,6 +202,8 @@ def no_default(routes: Routes, devs: Iterable[str], services: Prefix | None) -> 
         return None
     names = {*devs, *(dev for route in routes.routes for dev in route.devices)}
     found = plugins(names)
+    if not any(route.type == "unicast" and route.table == "main" for route in routes.routes):
+        return Fault("R01", Verdict.INFO, "this host has no IPv4 route to anybody: it speaks IPv6 only, or nothing")
     if not is_node(names):
         return Fault(
             "R01", Verdict.INFO, f"no IPv4 default route among {len(routes.routes)} routes, and no sign of Kubernetes here"

@@ -52,6 +52,10 @@ def _next_hops(report: Report, tables: Tables) -> list[NextHop]:
         address = Address.parse(dst)
         fib = tables.fib(address.family)
         answer = fib.lookup(Flow(address)) if fib else None
+        if answer and answer.result == "unknown":
+            report.unknown(Reason.UNPARSED, f"the next hop of {dst} cannot be told: {answer.why}", rule="R16")
+        elif answer and answer.result != "unicast":
+            report.find("R16", Verdict.INFO, f"{dst} has no next hop here: {answer.steps[-1]}", value=answer.result)
         hops = answer.nexthops if answer and answer.result == "unicast" else ()
         return [NextHop(hop.gateway or str(address), hop.dev, f"next hop of {dst}") for hop in hops]
     found = [routes for family in (4, 6) if (routes := tables.routes(family))]
