@@ -47,7 +47,7 @@ class Pod:
 
 def pod_steps(pod: Pod | None, host_end: Link | None) -> list[Step]:
     """The pod's side; nothing was looked at without a process of the pod."""
-    names = (("pod_default", f"default via {GATEWAY}"), ("pod_link_route", f"{GATEWAY}/32 by its device"))
+    names = (("pod_default", f"its default route via {GATEWAY}"), ("pod_link_route", f"a link route to {GATEWAY}"))
     if pod is None:
         unseen = [Step(name, expected, "not looked at (no pid)", None, "podgw") for name, expected in names]
         return [*unseen, Step("pod_neighbour", "the node's end answers", "not looked at (no pid)", None, "podgw")]
@@ -67,7 +67,7 @@ def _told(name: tuple[str, str], actual: str, good: bool, route: Route | None) -
 
 def _neighbour(table: Neighbours, host_end: Link | None) -> Step:
     entry = table.find(str(GATEWAY))
-    expected = f"{GATEWAY} is {host_end.address if host_end and host_end.address else 'answered by the node'}"
+    expected = f"{GATEWAY} answered with {host_end.address if host_end and host_end.address else 'its own address by the node'}"
     if entry is None:
         return Step("pod_neighbour", expected, "no entry: not needed lately", None, "podgw")
     wrong = host_end is not None and host_end.address and entry.lladdr != host_end.address
@@ -111,19 +111,17 @@ def host_steps(pod_ip: Address, dev: str, incoming: Incoming, links: Links) -> l
 def _device(dev: str, link: Link | None) -> Step:
     actual = "does not exist" if link is None else f"{link.state}, port of {link.master}" if link.master else link.state
     good = link is not None and link.carrier and not link.master
-    return Step(
-        "device", f"{dev} is up, and no port of a bridge", actual, good, "R25", (("link", link.line, dev),) if link else ()
-    )
+    return Step("device", f"{dev} up and in no bridge", actual, good, "R25", (("link", link.line, dev),) if link else ())
 
 
 def _switch(conf: Conf, dev: str, name: str, value: int | None, rule: str) -> Step:
     lines: tuple[Place, ...] = (("conf", conf.line(dev), f"{name}={conf.own(dev, name)}"), ("conf", conf.line("all"), ""))
     actual = "not known" if value is None else str(value)
-    return Step(name, f"{name} of {dev} is 1", actual, None if value is None else value != 0, rule, lines)
+    return Step(name, f"{name}=1 on {dev}", actual, None if value is None else value != 0, rule, lines)
 
 
 def _way_out(out: Answer, dev: str) -> Step:
-    expected = f"a route to {GATEWAY} that leaves by another device than {dev}"
+    expected = f"a route to {GATEWAY} by another device than {dev}"
     lines = (place(out.route),) if out.route else ()
     if out.result == "unknown":
         return Step("gateway_route", expected, out.why, None, "R01", lines)
@@ -132,7 +130,7 @@ def _way_out(out: Answer, dev: str) -> Step:
 
 
 def _pod_route(pod_ip: Address, dev: str, incoming: Incoming) -> Step:
-    expected = f"{pod_ip}/32 dev {dev or 'cali…'}"
+    expected = f"a /32 route to it dev {dev or 'cali…'}"
     answer = incoming.fib.lookup(Flow(pod_ip))
     if answer.result == "unknown":
         return Step("pod_route", expected, answer.why, None, "R05")
@@ -145,7 +143,7 @@ def _pod_route(pod_ip: Address, dev: str, incoming: Incoming) -> Step:
 def _source(pod_ip: Address, dev: str, out: Answer, incoming: Incoming) -> Step:
     check = incoming.check_source(Flow(GATEWAY, pod_ip, dev), out.devices[0] if out.devices else "")
     lines = (("conf", incoming.conf.line(dev), f"rp_filter={incoming.conf.own(dev, 'rp_filter')}"),)
-    return Step("source_check", f"{pod_ip} is accepted on {dev}", check.why, check.passes, "R12", lines)
+    return Step("source_check", f"its source accepted on {dev}", check.why, check.passes, "R12", lines)
 
 
 def _delay(conf: Conf, dev: str) -> Step:
@@ -154,7 +152,7 @@ def _delay(conf: Conf, dev: str) -> Step:
     actual = "not known" if value is None else str(value)
     return Step(
         "proxy_delay",
-        f"proxy_delay of {dev} is 0",
+        f"proxy_delay=0 on {dev}",
         actual,
         None if value is None else value == 0,
         "proxy_delay",

@@ -26,10 +26,10 @@ from checks.results import Verdict
 _CALICO_PROTOS = ("bird", "12", "80")
 _SMALLEST_BLOCK = {4: 20, 6: 116}
 SAYS = {
-    "blackhole": "is dropped by {route} (EINVAL)",
-    "unreachable": "is refused by {route} (EHOSTUNREACH)",
-    "prohibit": "is refused by {route} (EACCES)",
-    "none": "has no route: the network is unreachable (ENETUNREACH)",
+    "blackhole": "is dropped by {route}: EINVAL",
+    "unreachable": "is refused by {route}: EHOSTUNREACH",
+    "prohibit": "is refused by {route}: EACCES",
+    "none": "has no route: ENETUNREACH, the network is unreachable",
 }
 
 

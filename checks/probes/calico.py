@@ -62,7 +62,7 @@ def _judge_steps(report: Report, pod_ip: str, steps: list[Step], in_block: bool)
     report.fact("first_failing", (causes or failed)[0].name if failed else None)
     # The pod's neighbour entry only shows what the node fails to do, so that it comes after the causes.
     for step in sorted(failed, key=lambda step: step.name == _SYMPTOM and bool(causes)):
-        says = f"{pod_ip}: {step.name} should be {step.expected}, but is {step.actual}"
+        says = f"{pod_ip} wants {step.expected}; found: {step.actual}"
         if step.name == "pod_route" and in_block:
             says = f"{pod_ip} has no /32 to its device: packets to it die in calico's {step.actual}"
         report.find(step.rule, step.verdict, says, value=step.actual, evidence=lines(report, *step.lines))
@@ -73,7 +73,7 @@ def _judge_steps(report: Report, pod_ip: str, steps: list[Step], in_block: bool)
     elif not failed:
         known = sum(step.ok is not None for step in steps)
         route = next(step for step in steps if step.name == "pod_route")
-        says = f"{pod_ip}: all {known} steps that were looked at are right; it has {route.actual}"
+        says = f"{pod_ip}: {known} of {known} steps that were looked at are right; it has {route.actual}"
         report.find("R05", Verdict.OK, says, evidence=lines(report, *route.lines))
 
 

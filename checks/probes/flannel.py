@@ -100,7 +100,7 @@ def judge_vxlan(report: Report) -> None:
         report.find("R03", Verdict.CRIT, f"{dev} is {link.state if link else 'gone'}", value=dev, evidence=evidence)
         return
     if not find_all(report, endpoint_faults(dev, found, table, fdb)):
-        says = f"all {len(found)} peers behind {dev} have a permanent neighbour and a forwarding entry"
+        says = f"peers behind {dev} with a permanent neighbour and a forwarding entry: {len(found)} of {len(found)}"
         report.find("R27", Verdict.OK, says, value=len(found), evidence=lines(report, *hostgw.first_place(found)))
 
 

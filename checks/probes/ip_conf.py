@@ -71,7 +71,13 @@ def _judge_forwarding(report: Report, conf: Conf, outward: list[str]) -> None:
             evidence = lines(report, *(("conf", conf.line(dev), "forwarding=0") for dev in off[:5]))
             report.find("R14", Verdict.CRIT, says, value=len(off), evidence=evidence)
         else:
-            report.find("R14", Verdict.OK, f"ip_forward is {value} and all {len(legs)} legs forward", value=value, evidence=line)
+            report.find(
+                "R14",
+                Verdict.OK,
+                f"ip_forward is {value}, and {len(legs)} of {len(legs)} legs forward",
+                value=value,
+                evidence=line,
+            )
 
 
 def _judge_proxy_arp(report: Report, conf: Conf) -> None:
@@ -82,7 +88,7 @@ def _judge_proxy_arp(report: Report, conf: Conf) -> None:
         evidence = lines(report, *(("conf", conf.line(dev), "proxy_arp=0") for dev in off[:5]))
         report.find("R15", Verdict.CRIT, says, value=len(off), evidence=evidence)
     elif mine:
-        report.find("R15", Verdict.OK, f"proxy_arp is on for all {len(mine)} calico devices")
+        report.find("R15", Verdict.OK, f"calico devices with proxy_arp: {len(mine)} of {len(mine)}")
 
 
 def _judge_calico_loose(report: Report, conf: Conf) -> None:
@@ -139,7 +145,7 @@ def _judge_source(report: Report, flow: Flow, check: SourceCheck, conf: Conf, dr
     elif check.passes:
         report.find("R12", Verdict.OK, f"{flow.src} passes on {dev}: {check.why}", value=check.mode, evidence=evidence)
     else:
-        proof = "" if dropped is None else f"; the host dropped {dropped} packets for that between the samples"
+        proof = "" if dropped is None else f"; {dropped} packets were dropped so between the samples"
         says = f"packets from {flow.src} are dropped on {dev}: {check.why}{proof}"
         report.find("R12", Verdict.CRIT if dropped else Verdict.WARN, says, value=check.mode, evidence=evidence)
 

@@ -81,7 +81,7 @@ def _judge_next_hops(report: Report, hops: list[NextHop], table: Neighbours, aga
         entries = [known for hop in hops if (known := table.find(hop.ip, hop.dev))]
         states = ", ".join(f"{known.ip} {known.state}" for known in entries) or "none of them was needed lately"
         evidence = lines(report, *(("neigh", known.line, known.state) for known in entries))
-        report.find("R16", Verdict.OK, f"{len(hops)} next hops answer: {states}", value=len(hops), evidence=evidence)
+        report.find("R16", Verdict.OK, f"next hops without a silent one: {states}", value=len(hops), evidence=evidence)
 
 
 def _judge_share(report: Report, table: Neighbours) -> None:

@@ -64,7 +64,7 @@ def _judge_default(report: Report, routes: Routes, links: Links | None) -> None:
         return
     best = faults.defaults(routes)[0]
     table = "" if best.table == "main" else f" (table {best.table})"
-    says = f"the default route leaves by {faults.way(best)}{table}"
+    says = f"the default route goes {faults.way(best)}{table}"
     report.find("R01", Verdict.OK, says, evidence=[report.evidence("route4", best.line)])
 
 
@@ -74,7 +74,7 @@ def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: 
     if not routes.routes:
         return
     if not find_all(report, off_link) and gateways:
-        report.find("R02", Verdict.OK, f"{name} gateways within reach of their devices: all {len(gateways)}")
+        report.find("R02", Verdict.OK, f"{name} gateways within reach of their devices: {len(gateways)} of {len(gateways)}")
     if not find_all(report, faults.dead_ways(routes, links)) and links:
         report.find("R03", Verdict.OK, f"none of {len(routes.routes)} {name} routes that are in use leaves by a dead device")
     if not find_all(report, faults.doubles(routes)):
@@ -89,7 +89,7 @@ def _judge_expected(report: Report, wanted: list[Prefix], known: list[Routes]) -
         names = ", ".join(str(prefix) for prefix in missing[:5])
         report.find("R07", Verdict.CRIT, f"{len(missing)} of {len(wanted)} expected networks have no route of their own: {names}")
     else:
-        report.find("R07", Verdict.OK, f"all {len(wanted)} expected networks have a route of their own")
+        report.find("R07", Verdict.OK, f"expected networks with a route of their own: {len(wanted)} of {len(wanted)}")
 
 
 def judge_rules(report: Report) -> None:
