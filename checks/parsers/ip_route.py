@@ -102,6 +102,11 @@ class Routes:
         """True when the table of the host's own addresses is in the dump (``table all``)."""
         return any(route.table == "local" for route in self.routes)
 
+    @property
+    def shows_its_end(self) -> bool:
+        """True when nothing can be missing below: the collector's closing line, or the local table, which comes last."""
+        return self.framed or self.has_local
+
     def in_table(self, table: str) -> list[Route]:
         """The routes of one table."""
         return [route for route in self.routes if route.table == table]

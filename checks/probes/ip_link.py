@@ -31,7 +31,11 @@ def judge_link(report: Report) -> None:
     report.fact("variant", links.tool)
     report.fact("links", [link_fact(link) for link in links.links[:FACT_ROWS]])
     if asked and not links.find(asked):
-        report.find("R03", Verdict.CRIT, f"there is no device {asked} among {len(links.links)}", value=asked)
+        says = f"there is no device {asked} among {len(links.links)}"
+        if links.framed:
+            report.find("R03", Verdict.CRIT, says, value=asked)
+        else:
+            report.unknown(Reason.MISSING, f"{says}; but this paste may not be whole", rule="R03")
         return
     wanted = Links(links.tool, links.framed, tuple(link for link in links.links if asked in ("", link.name)))
     users = faults.users_of(addresses, outward, asked)

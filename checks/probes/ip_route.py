@@ -19,7 +19,7 @@ from checks.parsers.rt_tables import parse_rt_tables
 from checks.probes.base import FactSpec, Probe, Report
 from checks.probes.ip_facts import FACT_ROWS, route_fact, rule_fact
 from checks.probes.ip_rules import rules
-from checks.probes.ip_sections import Tables, find_all
+from checks.probes.ip_sections import Tables, find_all, lines
 from checks.results import Reason, Verdict
 
 
@@ -60,7 +60,7 @@ def _judge_default(report: Report, routes: Routes, links: Links | None) -> None:
     services = report.params.get("services")
     fault = faults.no_default(routes, (link.name for link in links.links) if links else (), services and Prefix.parse(services))
     if fault:
-        find_all(report, [fault])
+        _find_absent(report, routes, [fault])
         return
     best = faults.defaults(routes)[0]
     table = "" if best.table == "main" else f" (table {best.table})"
@@ -73,7 +73,7 @@ def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: 
     gateways = {hop.gateway for route in routes.routes for hop in route.nexthops if hop.gateway}
     if not routes.routes:
         return
-    if not find_all(report, off_link) and gateways:
+    if not _find_absent(report, routes, off_link) and gateways:
         report.find("R02", Verdict.OK, f"{name} gateways within reach of their devices: {len(gateways)} of {len(gateways)}")
     if not find_all(report, faults.dead_ways(routes, links)) and links:
         report.find("R03", Verdict.OK, f"none of {len(routes.routes)} {name} routes that are in use leaves by a dead device")
@@ -83,11 +83,25 @@ def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: 
         report.find("R21", Verdict.OK, f"the best {name} default route has no rival")
 
 
+def _find_absent(report: Report, routes: Routes, found: list[Fault]) -> bool:
+    """Faults that consist in something not being there: a paste that does not show its end proves none of them."""
+    if routes.shows_its_end:
+        return find_all(report, found)
+    for fault in found:
+        says = f"{fault.say}; but this paste may not be whole: ip route show table all shows its end"
+        report.unknown(Reason.MISSING, says, lines(report, *fault.lines), fault.rule)
+    return bool(found)
+
+
 def _judge_expected(report: Report, wanted: list[Prefix], known: list[Routes]) -> None:
     missing = [prefix for prefix in wanted if all(prefix in faults.without_route([prefix], routes) for routes in known)]
     if missing:
         names = ", ".join(str(prefix) for prefix in missing[:5])
-        report.find("R07", Verdict.CRIT, f"{len(missing)} of {len(wanted)} expected networks have no route of their own: {names}")
+        says = f"{len(missing)} of {len(wanted)} expected networks have no route of their own: {names}"
+        if all(routes.shows_its_end for routes in known):
+            report.find("R07", Verdict.CRIT, says, value=len(missing))
+        else:
+            report.unknown(Reason.MISSING, f"{says}; but this paste may not be whole", rule="R07")
     else:
         report.find("R07", Verdict.OK, f"expected networks with a route of their own: {len(wanted)} of {len(wanted)}")
 

@@ -79,10 +79,30 @@ def test_it_judges_a_paste_of_routes_and_names_what_it_did_not_see() -> None:
     assert judge("ip.route", ROUTE, LINK).verdict == Verdict.OK
 
 
-def test_it_finds_faults_in_a_paste_of_routes_alone() -> None:
-    found = judge("ip.route", ROUTE + "203.0.113.0/24 via 10.99.0.1 dev eth0\n")
-    assert (found.verdict, rules(found)) == (Verdict.CRIT, {"R02"})
-    assert found.findings[-2].evidence or any(line.line == 4 for finding in found.findings for line in finding.evidence)
+LOCAL = "local 192.0.2.10 dev eth0 table local proto kernel scope host src 192.0.2.10\n"
+OFF_LINK = "203.0.113.0/24 via 10.99.0.1 dev eth0\n"
+TWICE = "203.0.113.0/24 via 192.0.2.1 dev eth0\n203.0.113.0/24 via 192.0.2.2 dev eth0\n"
+
+
+def test_it_finds_in_a_paste_what_stands_in_it() -> None:
+    found = judge("ip.route", ROUTE + TWICE, LINK)
+    assert (found.verdict, rules(found)) == (Verdict.WARN, {"R06"})
+    assert [line.line for finding in found.findings if finding.rule == "R06" for line in finding.evidence][:2] == [4, 5]
+
+
+def test_it_does_not_take_for_missing_what_a_paste_may_have_left_out() -> None:
+    """Somebody pastes one line: its gateway's network stands below it on the host."""
+    one_line = judge("ip.route", ROUTE.partition("\n")[0] + "\n", LINK)
+    assert (one_line.verdict, rules(one_line)) == (Verdict.UNKNOWN, set())
+    assert rules(judge("ip.route", ROUTE + OFF_LINK, LINK)) == set()
+    assert rules(judge("ip.route", ROUTE + OFF_LINK + LOCAL, LINK)) == {"R02"}, "table all shows its end"
+    assert judge("ip.link", LINK, ROUTE, ADDR, iface="eth7").verdict == Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("lines", range(1, 4))
+def test_it_calls_no_beginning_of_a_healthy_paste_bad(lines: int) -> None:
+    part = "".join(line + "\n" for line in ROUTE.split("\n")[:lines])
+    assert judge("ip.route", part, LINK).verdict in (Verdict.OK, Verdict.UNKNOWN)
 
 
 def test_it_points_at_the_line_of_the_whole_paste() -> None:
@@ -102,8 +122,7 @@ def test_it_looks_an_address_up_in_a_paste() -> None:
     found = judge("ip.lpm", ROUTE, RULE, LINK, dst="203.0.113.7")
     assert found.facts["prefix"] == "0.0.0.0/0"
     assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.MISSING), "ip route alone does not show the local table"
-    local = "local 192.0.2.10 dev eth0 table local proto kernel scope host src 192.0.2.10\n"
-    assert judge("ip.lpm", ROUTE + local, RULE, LINK, dst="203.0.113.7").verdict == Verdict.OK
+    assert judge("ip.lpm", ROUTE + LOCAL, RULE, LINK, dst="203.0.113.7").verdict == Verdict.OK
 
 
 def test_it_takes_stale_for_healthy_and_failed_for_open_until_a_second_look() -> None:
