@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import itertools
+import json
 import os
 import re
 import shutil
@@ -11,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,9 +95,13 @@ def start_sshd(directory: Path) -> Server:
     return Server(process, SshTarget("127.0.0.1", port, getpass.getuser(), host_key, client_key))
 
 
-def start_stub(directory: Path, delay_s: float) -> Server:
-    """A host that answers every script after ``delay_s``, and forks nothing."""
+def start_stub(directory: Path, delay_s: float, answers: Sequence[str] = ("x" * 500,)) -> Server:
+    """A host that answers every script after ``delay_s``, and forks nothing.
+
+    Its commands print ``answers`` in turn. ``@`` in one becomes the address that was asked and a number that never comes twice.
+    """
     directory.mkdir()
+    (directory / "answers").write_text(json.dumps(answers))
     host_key, client_key = keys(directory)
     process = _python("stub", str(directory), str(delay_s))
     return Server(process, SshTarget("127.0.0.1", _port_of(process), "anyone", host_key, client_key))
@@ -125,6 +132,9 @@ def _port_of(process: subprocess.Popen[bytes]) -> int:
 
 
 async def stub(directory: str, delay_s: str) -> None:
+    answers = json.loads(Path(directory, "answers").read_text())  # noqa: ASYNC240  before anyone has connected
+    turns = itertools.count()
+
     async def answer(process: asyncssh.SSHServerProcess[bytes]) -> None:
         script = b""
         while not script.endswith(b"\nmain\n"):
@@ -134,8 +144,10 @@ async def stub(directory: str, delay_s: str) -> None:
         process.stdout.write(f"\n{boundary} hello group\n".encode())
         process.stderr.write(f"\n{boundary} hello\n".encode())
         await asyncio.sleep(float(delay_s))
-        for run in runs:
-            process.stdout.write(b"x" * 500 + f"\n{boundary} {run.decode()} 0 1.00 1.01\n".encode())
+        this = f"{process.get_extra_info('sockname')[0]} {next(turns)}"
+        for number, run in enumerate(runs):
+            said = answers[number % len(answers)].replace("@", this)
+            process.stdout.write(f"{said}\n{boundary} {run.decode()} 0 1.00 1.01\n".encode())
             process.stderr.write(f"\n{boundary} {run.decode()}\n".encode())
         process.exit(0)
 
