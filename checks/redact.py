@@ -10,8 +10,9 @@ configuration files, environments and command lines keep one. Work is linear in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from checks.results import Section
 
@@ -23,21 +24,21 @@ Span = tuple[int, int]
 class Shape:
     """Secrets known by their surroundings or their own form: group 1. It runs only when one of ``hints`` is in the text."""
 
-    hints: tuple[bytes, ...]
+    hints: tuple[str, ...]
     regex: re.Pattern[bytes]
 
 
 def _shape(hints: str, regex: str) -> Shape:
-    return Shape(tuple(hints.encode().split()), re.compile(regex.encode()))
+    return Shape(tuple(hints.split()), re.compile(regex.encode()))
 
 
 # Matched on the lower-cased text, which is faster than ignoring case.
 _SURROUNDED = (
     _shape("://", r"""://([^\s/"'<>\\:@]{0,256}:[^\s/"'<>\\?]{1,512})@"""),  # URL userinfo with a password
     _shape("://", r"""://([^\s/"'<>\\:@?#]{20,256})@"""),  # URL userinfo that is a token
-    _shape("@tcp( @unix(", r""":([^\s@/"':]{1,256})@(?:tcp|unix)\("""),  # Go's MySQL DSN
+    _shape("@", r""":([^\s@/"':]{1,256})@(?:tcp|unix)\("""),  # Go's MySQL DSN
     _shape(
-        "authorization",
+        "auth",
         r"""authorization(?:\\*["'])?[^\S\n]*[:=][^\S\n]*(?:\\*["'])?(?:(?:digest|aws4-hmac-sha256|ntlm)[^\S\n]+([^"'\n]+)"""
         r"""|(?:(?:basic|bearer|token|negotiate|apikey)[^\S\n]+)([^\s"',\\]+)|([^\s"',\\]{16,}))""",
     ),
@@ -49,20 +50,20 @@ _SURROUNDED = (
         r"""|googleaccessid|\w{0,20}_token|token|(?:api_?)?key|auth|code|passw(?:or)?d|pwd|(?:client_)?secret)=([^&\s"'<>\\\0]+)""",
     ),
     _shape("-data:", r"""(?:client-key|client-certificate|certificate-authority)-data:[^\S\n]*([^\s"']+)"""),  # kubeconfig
-    _shape('"auth"', r'''"auth"\s{0,8}:\s{0,8}"([^"\n]{4,})"'''),  # docker's config.json
+    _shape("auth", r'''"auth"\s{0,8}:\s{0,8}"([^"\n]{4,})"'''),  # docker's config.json
     _shape("</", r"""<(?:\w+:)?\w{0,40}(?:password|secret|token|api_?key)>([^<\n]+)</"""),
     _shape(
         "--",
         r"""(?<![\w-])--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|psk|token|secret|(?:secret|access|api|private)-?key)[ \0]+"""
         r"""["']?([^\s\0"'-][^\s\0"']*)""",
     ),
-    _shape(" -u --user -user", r"""[ \0]-(?:u|-user|-proxy-user)[ =\0]["']?[^\s\0:"']{1,64}:(?!\d+\b)([^\s\0"']+)"""),
-    _shape("sshpass", r"""sshpass[ \0]+-p[ \0]*([^\s\0]+)"""),
+    _shape("-u", r"""[ \0]-(?:u|-user|-proxy-user)[ =\0]["']?[^\s\0:"']{1,64}:(?!\d+\b)([^\s\0"']+)"""),
+    _shape("pass", r"""sshpass[ \0]+-p[ \0]*([^\s\0]+)"""),
     _shape("mysql mariadb", r"""(?:mysql|mariadb)[^\n]{0,100}?[ \0]-p([^\s\0]+)"""),
-    _shape("redis-cli valkey-cli", r"""(?:redis|valkey)-cli[^\n]{0,100}?[ \0]-a[ \0]["']?([^\s\0"']+)"""),
-    _shape("requirepass masterauth wpa-p", r"""(?:requirepass|masterauth|wpa-psk|wpa-passphrase)[ \t]+([^\n]+)"""),
-    _shape("login", r"""login[ \t]+[^\s]{1,128}[ \t]+password[ \t]+([^\s]+)"""),  # netrc
-    _shape(" 0x", r"""(?:auth|auth-trunc|enc|aead)[ \t]+[a-z0-9()_-]{1,64}[ \t]+(0x[0-9a-f]{8,})"""),  # ip xfrm state
+    _shape("-cli", r"""(?:redis|valkey)-cli[^\n]{0,100}?[ \0]-a[ \0]["']?([^\s\0"']+)"""),
+    _shape("pass auth psk", r"""(?:requirepass|masterauth|wpa-psk|wpa-passphrase)[ \t]+([^\n]+)"""),
+    _shape("pass", r"""login[ \t]+[^\s]{1,128}[ \t]+password[ \t]+([^\s]+)"""),  # netrc
+    _shape("0x", r"""(?:auth|auth-trunc|enc|aead)[ \t]+[a-z0-9()_-]{1,64}[ \t]+(0x[0-9a-f]{8,})"""),  # ip xfrm state
 )
 
 # Matched on the text as it is: the form itself says that this is a secret.
@@ -70,14 +71,14 @@ _FORMED = (
     _shape("eyJ", r"(?<![A-Za-z0-9_-])(eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,4})"),  # JWT
     _shape("AKIA ASIA AROA AIDA ABIA ACCA", r"(?<![A-Za-z0-9])((?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16})(?![A-Za-z0-9])"),
     _shape("LTAI AKID", r"(?<![A-Za-z0-9])((?:LTAI|AKID)[A-Za-z0-9]{12,36})(?![A-Za-z0-9])"),
-    _shape("ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"(?<![A-Za-z0-9])((?:gh[pousr]|github_pat)_[A-Za-z0-9_]{20,})"),
+    _shape("ghp_ gho_ ghu_ ghs_ ghr_ pat_", r"(?<![A-Za-z0-9])((?:gh[pousr]|github_pat)_[A-Za-z0-9_]{20,})"),
     _shape("glpat- glrt- glsa_", r"(?<![A-Za-z0-9])(gl(?:pat-|rt-|sa_)[A-Za-z0-9_-]{16,})"),
     _shape("xox xapp-", r"(?<![A-Za-z0-9])((?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,})"),
-    _shape("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/([A-Za-z0-9/_-]+)"),
+    _shape("slack", r"hooks\.slack\.com/(?:services|workflows)/([A-Za-z0-9/_-]+)"),
     _shape("AIza", r"(?<![A-Za-z0-9])(AIza[A-Za-z0-9_-]{35})"),
     _shape("ya29.", r"(?<![A-Za-z0-9])(ya29\.[A-Za-z0-9_-]{16,})"),
-    _shape("sk_ rk_ sk-", r"(?<![A-Za-z0-9])((?:[sr]k_(?:live|test)_|sk-)[A-Za-z0-9_-]{16,})"),
-    _shape("npm_ pypi- dckr_pat_ dop_v1_", r"(?<![A-Za-z0-9])((?:npm_|pypi-|dckr_pat_|dop_v1_)[A-Za-z0-9_-]{20,})"),
+    _shape("k_live_ k_test_ sk-", r"(?<![A-Za-z0-9])((?:[sr]k_(?:live|test)_|sk-)[A-Za-z0-9_-]{16,})"),
+    _shape("npm_ pypi- pat_ dop_v1_", r"(?<![A-Za-z0-9])((?:npm_|pypi-|dckr_pat_|dop_v1_)[A-Za-z0-9_-]{20,})"),
     _shape("hvs. hvb. hvr.", r"(?<![A-Za-z0-9])(hv[sbr]\.[A-Za-z0-9_-]{20,})"),
     _shape("SG.", r"(?<![A-Za-z0-9])(SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,})"),
     _shape("AGE-SECRET-KEY-", r"(AGE-SECRET-KEY-1[A-Z0-9]{20,})"),
@@ -90,7 +91,8 @@ _NAME = re.compile(
     rb"|(?:secret|token|(?:api|access|account|auth|signing|encryption|secret)[ _-]?key(?:[_-]?id)?|secret_key_base|credentials?))"
     rb"(\\*[\"'])?(?:[^\S\n]*=>?|(:)(?!:|//))[^\S\n]*"
 )
-_NAME_HINTS = (b"pass", b"psk", b"pwd", b"key", b"secret", b"token", b"credential")
+_NAME_HINTS = ("pass", "psk", "pwd", "key", "secret", "token", "credential")
+_KEY_HINTS = ("PRIVATE KEY", "Private-Lines")
 _QUOTED = re.compile(rb"""\\+["']([^"'\\\n]*)|"((?:[^"\\\n]|\\.)*)|'([^'\n]*)""")
 _BARE = re.compile(rb"""(?:[^\s\0"'<>,;&{}\\]|[,;&](?![\w.-]{1,64}=|\s|\Z))+""")
 _LINE = re.compile(rb"[^\s{\[|>\\][^\n]*")
@@ -102,16 +104,38 @@ _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_.-")
 _BEFORE_NAME = re.compile(rb"""[^\S\n]*(?:[-<>{,][^\S\n]*|export[^\S\n]+|set[^\S\n]+|"|')*""")
 
 
+def _fewest(*hints: Iterable[str]) -> tuple[str, ...]:
+    """Those of all the hints that hold no other one: a text without these has none at all."""
+    every = set(chain(*hints))
+    return tuple(sorted(hint for hint in every if not any(other != hint and other in hint for other in every)))
+
+
+_IN_LOWER = _fewest(_NAME_HINTS, *(shape.hints for shape in _SURROUNDED))
+_AS_IT_IS = _fewest(_KEY_HINTS, *(shape.hints for shape in _FORMED))
+
+
+_clean: set[str] = set()
+"""Addresses of outputs without secrets, as long as this process remembers them: equal hosts print much that is equal."""
+_REMEMBERED = 10_000
+
+
 def redact(section: Section) -> Section:
     """The section without secrets in its output and its errors."""
-    stdout, stderr = redact_bytes(section.stdout), redact_bytes(section.stderr)
-    if stdout is section.stdout and stderr is section.stderr:
-        return section
+    stdout = section.stdout if section.sha256 in _clean else redact_bytes(section.stdout)
+    stderr = redact_bytes(section.stderr)
+    if stdout is section.stdout:
+        if len(_clean) >= _REMEMBERED:
+            _clean.clear()
+        _clean.add(section.sha256)
+        if stderr is section.stderr:
+            return section
     return replace(section, stdout=stdout, stderr=stderr)
 
 
 def redact_bytes(data: bytes) -> bytes:
     """``data`` with each secret replaced by ``[redacted]``; the same object when there is none."""
+    if not data:
+        return data
     parts: list[bytes] = []
     done = 0
     for start, end in sorted(_spans(data)):
@@ -123,17 +147,24 @@ def redact_bytes(data: bytes) -> bytes:
 
 def _spans(data: bytes) -> Iterator[Span]:
     lower = data.lower()
-    for text, shapes in ((lower, _SURROUNDED), (data, _FORMED)):
-        for shape in shapes:
-            if any(hint in text for hint in shape.hints):
-                for match in shape.regex.finditer(text):
-                    group = match.lastindex or 0
-                    if text[match.start(group) : match.end(group)] != MARK:
-                        yield match.span(group)
-    if any(hint in lower for hint in _NAME_HINTS):
-        yield from _named(lower)
-    if b"PRIVATE KEY" in data or b"Private-Lines" in data:
-        yield from _private_keys(data)
+    text, lower_text = data.decode("latin-1"), lower.decode("latin-1")  # a str is searched faster than bytes
+    if any(map(lower_text.__contains__, _IN_LOWER)):
+        yield from _shaped(_SURROUNDED, lower, lower_text)
+        if any(map(lower_text.__contains__, _NAME_HINTS)):
+            yield from _named(lower)
+    if any(map(text.__contains__, _AS_IT_IS)):
+        yield from _shaped(_FORMED, data, text)
+        if any(map(text.__contains__, _KEY_HINTS)):
+            yield from _private_keys(data)
+
+
+def _shaped(shapes: Iterable[Shape], data: bytes, text: str) -> Iterator[Span]:
+    for shape in shapes:
+        if any(map(text.__contains__, shape.hints)):
+            for match in shape.regex.finditer(data):
+                group = match.lastindex or 0
+                if data[match.start(group) : match.end(group)] != MARK:
+                    yield match.span(group)
 
 
 def _named(lower: bytes) -> Iterator[Span]:

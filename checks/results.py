@@ -5,6 +5,7 @@ Missing, cut, late or damaged evidence is never ``ok``; it is ``unknown`` with a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -100,6 +101,11 @@ class Section:
     def lines(self) -> list[str]:
         """The lines of ``text`` without their ends. Only LF ends a line, as in an editor's line numbers."""
         return self.text.split("\n")
+
+    @cached_property
+    def sha256(self) -> str:
+        """The content address of ``stdout``."""
+        return hashlib.sha256(self.stdout).hexdigest()
 
     def line(self, number: int) -> str:
         """The line with that 1-based number, or an empty string."""
