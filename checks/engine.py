@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from checks.collectors.base import Collector
@@ -45,12 +46,16 @@ class Collected:
         return self.request.probe.evaluate(self.sections, self.request.params, self.request.limits)
 
 
+Wanted = tuple[Request, tuple[tuple[str, int], ...]]
+"""A request and the (section name, command index) pairs that it waits for."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """The commands of one host in order, and for each request the (section name, command index) pairs that it waits for."""
+    """The commands of one host in order, and what each request waits for."""
 
     commands: tuple[Command, ...]
-    wanted: tuple[tuple[Request, tuple[tuple[str, int], ...]], ...]
+    wanted: tuple[Wanted, ...]
 
 
 def plan(requests: Sequence[Request]) -> Plan:
@@ -94,23 +99,30 @@ async def collect(requests: Sequence[Request], transport: Transport) -> AsyncIte
     Never raises TransportError: when the host fails, every request that is still waiting is yielded with the error.
     """
     laid = plan(requests)
-    arrived: dict[int, Section] = {}
-    open_requests = list(laid.wanted)
+    arrived: list[Section] = []
+    complete_at = _complete_at(laid)
     error: TransportError | None = None
     try:
         async with aclosing(transport.collect(laid.commands)) as stream:  # a reader who stops early frees the connection at once
             async for section in stream:
-                arrived[len(arrived)] = redact(section)
-                done = [entry for entry in open_requests if all(position in arrived for _, position in entry[1])]
-                open_requests = [entry for entry in open_requests if entry not in done]
-                for request, names in done:
+                arrived.append(redact(section))
+                for request, names in complete_at.pop(len(arrived), ()):
                     yield Collected(request, _named(names, arrived))
     except TransportError as failure:
         error = failure
-    for request, names in open_requests:
+    for request, names in chain.from_iterable(complete_at.values()):
         lost = error or TransportError("the connection ended before every command had answered", Reason.CONN_LOST)
         yield Collected(request, _named(names, arrived), lost)
 
 
-def _named(names: tuple[tuple[str, int], ...], arrived: Mapping[int, Section]) -> tuple[Section, ...]:
-    return tuple(replace(arrived[position], name=name) for name, position in names if position in arrived)
+def _complete_at(laid: Plan) -> dict[int, list[Wanted]]:
+    """The requests by the number of sections that must have arrived before all of theirs are there."""
+    complete_at: dict[int, list[Wanted]] = {}
+    for request, names in laid.wanted:
+        complete_at.setdefault(1 + max((position for _, position in names), default=0), []).append((request, names))
+    return complete_at
+
+
+def _named(names: tuple[tuple[str, int], ...], arrived: Sequence[Section]) -> tuple[Section, ...]:
+    found = ((name, arrived[position]) for name, position in names if position < len(arrived))
+    return tuple(section if section.name == name else replace(section, name=name) for name, section in found)
