@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from checks.collectors.base import Collector, Privilege
@@ -69,6 +70,12 @@ class Probe:
     heavy: bool = False
     interval_s: int = 10
 
+    @cached_property
+    def declared(self) -> tuple[frozenset[str], Mapping[str, Rule], Mapping[str, Threshold]]:
+        """The names of its facts, its rules by id, its thresholds by name."""
+        facts = frozenset(fact.name for fact in self.facts)
+        return facts, {rule.id: rule for rule in self.rules}, {limit.name: limit for limit in self.thresholds}
+
     @property
     def sampled(self) -> bool:
         """True when the probe compares two samples."""
@@ -107,12 +114,11 @@ class Report:
         self.probe = probe
         self.sections = {section.name: section for section in sections}
         self.params = params
-        self.limits = {threshold.name: threshold.default for threshold in probe.thresholds} | dict(limits)
+        self._declared, self._rules, self._thresholds = probe.declared
+        self.limits = {name: threshold.default for name, threshold in self._thresholds.items()} | dict(limits)
         self.facts: dict[str, Any] = {}
         self.fact_lines: dict[str, Evidence] = {}
         self.findings: list[Finding] = []
-        self._rules = {rule.id: rule for rule in probe.rules}
-        self._thresholds = {threshold.name: threshold for threshold in probe.thresholds}
 
     def judge(self) -> None:
         """Run the probe's judge; evidence it could not do without becomes an ``unknown`` finding. Other errors pass through."""
@@ -151,7 +157,7 @@ class Report:
 
     def fact(self, name: str, value: Any, section: str = "", line: int = 0) -> None:
         """Record a fact and the line it came from. A fact that the probe does not declare is a defect."""
-        if name not in {spec.name for spec in self.probe.facts}:
+        if name not in self._declared:
             raise KeyError(f"{self.probe.id} declares no fact {name}")
         self.facts[name] = value
         if section and line:
