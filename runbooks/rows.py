@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection, models
 
-_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
+_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, default=str).encode
 _PARAMETERS_AT_ONCE = 20000  # SQLite takes 32766
 
 
@@ -33,6 +33,18 @@ def insert_rows(
         for start in range(0, len(rows), size):
             values, parameters = values_list(rows[start : start + size])
             cursor.execute(head + values + tail, parameters)
+
+
+def known_values(model: type[models.Model], column: str, values: Sequence[Any]) -> set[Any]:
+    """Those of the values that some row has in that column."""
+    name, table = connection.ops.quote_name(column), connection.ops.quote_name(model._meta.db_table)
+    found: set[Any] = set()
+    with connection.cursor() as cursor:
+        for start in range(0, len(values), _PARAMETERS_AT_ONCE):
+            some = values[start : start + _PARAMETERS_AT_ONCE]
+            cursor.execute(f"SELECT {name} FROM {table} WHERE {name} IN ({marks(some)})", some)  # noqa: S608  names of a model
+            found.update(value for (value,) in cursor)
+    return found
 
 
 def values_list(rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:

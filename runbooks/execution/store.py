@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checks.results import ProbeResult, Section
 from runbooks.clock import db_now
 from runbooks.execution.held import Held
 from runbooks.models import Output, Result, ResultSection
-from runbooks.rows import as_json, clean_text, insert_rows, moment
+from runbooks.rows import as_json, clean_text, insert_rows, known_values, moment
 
 _RESULT = (
     *("step_id", "fence", "verdict", "reason", "finding", "facts", "fact_lines", "findings"),
@@ -21,6 +21,7 @@ _SECTION = (
     *("result_id", "name", "command", "stdout_id", "stderr", "rc"),
     *("duration_ms", "timed_out", "dropped_bytes"),
 )
+_OUTPUT = ("sha256", "data", "size", "created_at")
 _STDERR_MAX = 64 << 10
 _LEVEL = 3  # measured on command output: 6 is a third slower and saves a twentieth
 
@@ -28,32 +29,33 @@ _LEVEL = 3  # measured on command output: 6 is a third slower and saves a twenti
 def results(held: Held, ended: Sequence[tuple[int, int, ProbeResult]]) -> None:
     """Insert the result row, the sections and the outputs of each (step id, fence, result)."""
     now = moment(held.now)
-    outputs: dict[str, tuple[Any, ...]] = {}
-    sections: list[tuple[Any, ...]] = []
-    for step_id, _, result in ended:
-        for section in result.sections:
-            digest = _keep(section.stdout, outputs, now)
-            sections.append((step_id, *_section_row(section, digest)))
     insert_rows(Result, _RESULT, [_result_row(step_id, fence, result, now) for step_id, fence, result in ended])
-    # Sorted, so that two workers that store the same outputs never wait for each other in a ring.
-    insert_rows(Output, ("sha256", "data", "size", "created_at"), [outputs[d] for d in sorted(outputs)], ignore_conflicts=True)
-    insert_rows(ResultSection, _SECTION, sections)
-
-
-def _keep(data: bytes, outputs: dict[str, tuple[Any, ...]], now: Any) -> str:
-    digest = hashlib.sha256(data).hexdigest()
-    if digest not in outputs:
-        outputs[digest] = (digest, zlib.compress(data, _LEVEL), len(data), now)
-    return digest
+    _store({section.sha256: section.stdout for _, _, result in ended for section in result.sections}, now)
+    insert_rows(
+        ResultSection, _SECTION, [_section_row(step_id, section) for step_id, _, result in ended for section in result.sections]
+    )
 
 
 def keep(texts: Sequence[bytes]) -> list[str]:
     """Store these outputs, each once per content; their addresses, in order."""
-    outputs: dict[str, tuple[Any, ...]] = {}
-    now = moment(db_now())
-    digests = [_keep(text, outputs, now) for text in texts]
-    insert_rows(Output, ("sha256", "data", "size", "created_at"), [outputs[d] for d in sorted(outputs)], ignore_conflicts=True)
+    digests = [hashlib.sha256(text).hexdigest() for text in texts]
+    _store(dict(zip(digests, texts, strict=True)), moment(db_now()))
     return digests
+
+
+def _store(outputs: Mapping[str, bytes], now: Any) -> None:
+    """Insert the outputs that are not there yet."""
+    new = set(outputs).difference(known_values(Output, "sha256", list(outputs)))
+    # Sorted, so that two workers that store the same outputs never wait for each other in a ring.
+    rows = [(digest, _compressed(outputs[digest]), len(outputs[digest]), now) for digest in sorted(new)]
+    insert_rows(Output, _OUTPUT, rows, ignore_conflicts=True)
+
+
+def _compressed(data: bytes) -> bytes:
+    """In a window no larger than the data: zlib's usual one costs more to set up than a short output to compress."""
+    bits = min(max(len(data).bit_length(), 9), 15)
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, bits, bits - 7)
+    return deflate.compress(data) + deflate.flush()
 
 
 def read_output(output: Output) -> bytes:
@@ -80,12 +82,13 @@ def _result_row(step_id: int, fence: int, result: ProbeResult, now: Any) -> tupl
     )
 
 
-def _section_row(section: Section, digest: str) -> tuple[Any, ...]:
+def _section_row(step_id: int, section: Section) -> tuple[Any, ...]:
     stderr = clean_text(section.stderr[:_STDERR_MAX].decode("utf-8", "replace"))
     return (
+        step_id,
         section.name,
         clean_text(section.command)[:300],
-        digest,
+        section.sha256,
         stderr,
         section.rc,
         section.duration_ms,
