@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -82,15 +82,12 @@ rule add from 2001:db8::/64 lookup 100 pref 100
 
 
 @pytest.fixture(scope="module", autouse=True)
-def host() -> Iterator[None]:
-    subprocess.run(["ip", "netns", "add", NAME], check=True)
-    try:
-        for family, lines in (("", DEVICES), ("-4", ROUTES), ("-6", ROUTES6)):
-            command = ["ip", *([family] if family else []), "-n", NAME, "-batch", "-"]
-            subprocess.run(command, input=lines.strip() + "\n", text=True, check=True)
-        yield
-    finally:
-        subprocess.run(["ip", "netns", "del", NAME], check=True)
+def host(make_namespace: Callable[[str], str]) -> None:
+    name = make_namespace("forms")
+    assert name == NAME
+    for family, lines in (("", DEVICES), ("-4", ROUTES), ("-6", ROUTES6)):
+        command = ["ip", *([family] if family else []), "-n", name, "-batch", "-"]
+        subprocess.run(command, input=lines.strip() + "\n", text=True, check=True)
 
 
 def collect(collector: Collector, before: str = "", shell: str = "dash") -> str:

@@ -11,7 +11,7 @@ import os
 import random
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
@@ -81,15 +81,11 @@ class Lab:
 
 
 @pytest.fixture(scope="module", params=["all up", "eth3 without carrier"])
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, make_namespace: Callable[[str], str]) -> Lab:
     carrier = request.param == "all up"
-    found = Lab(f"sn-ip-{os.getpid()}-{'up' if carrier else 'nc'}")
-    subprocess.run(["ip", "netns", "add", found.name], check=True)
-    try:
-        found.set_up(carrier=carrier)
-        yield found
-    finally:
-        subprocess.run(["ip", "netns", "del", found.name], check=True)
+    found = Lab(make_namespace("up" if carrier else "nc"))
+    found.set_up(carrier=carrier)
+    return found
 
 
 class Maker:
