@@ -10,8 +10,8 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def make_namespace(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
-    """Makes a namespace and tells its name. Where nobody may make one (a container without rights) the tests are left out aloud."""
+def make_namespace() -> Iterator[Callable[[str], str]]:
+    """Makes a namespace and tells its name. Where nobody may make one (a bare container) the tests are left out aloud."""
     made: list[str] = []
 
     def make(purpose: str) -> str:
