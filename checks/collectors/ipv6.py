@@ -1,4 +1,4 @@
-"""Collectors of the ipv6 family: kernel switches, sysctl files, name servers, listening ports, nginx, address preference.
+"""Collectors of the ipv6 family: kernel switches, sysctl files, name servers, listening ports, address preference.
 
 Addresses, routes, neighbours and devices come from the ip family, rules from the iptables family. Files that may hold keys
 are shown without the lines nobody needs; these become empty lines, so that line numbers stay those of the file.
@@ -99,45 +99,6 @@ files /proc/sys/net/ipv6/bindv6only
     looks_like=r"^== (?:ss -ltne|/proc/net/tcp6)$|^LISTEN\s+\d+\s+\d+\s+\S+:\d+|^tcp6?\s+\d+\s+\d+\s+\S+:\d+\s+\S+\s+LISTEN"
     r"|^\s*sl\s+local_address\s+remote_address",
     max_bytes=4 << 20,
-)
-
-NGINX = Collector(
-    "nginx",
-    "nginx's configuration, each included file by itself",
-    r"""
-_conf=
-for _p in /proc/[0-9]*; do
-  [ "$(cat "$_p/comm" 2>/dev/null)" = nginx ] || continue
-  _line=$(tr '\0' ' ' < "$_p/cmdline" 2>/dev/null)
-  case $_line in *' -c '*) _conf=${_line#* -c }; _conf=${_conf%% *};; esac
-  case $_line in *'master process'*) break;; esac
-done
-for _f in "$_conf" /etc/nginx/nginx.conf /usr/local/nginx/conf/nginx.conf /usr/local/etc/nginx/nginx.conf; do
-  [ -n "$_f" ] && [ -e "$_f" ] && break
-  _f=
-done
-[ -n "$_f" ] || { echo 'nginx.conf not found' >&2; exit 127; }
-_dir=${_f%/*}; _todo=$_f; _seen=' '; _count=0
-while [ -n "$_todo" ]; do
-  _next=
-  for _f in $_todo; do
-    case $_seen in *" $_f "*) continue;; esac
-    _count=$((_count + 1)); [ $_count -le 500 ] || break
-    _seen="$_seen$_f "
-    [ -r "$_f" ] || continue
-    for _i in $(sed 's/#.*//' "$_f" | tr ';{}' '\n\n\n' | sed -n "s/^[[:space:]]*include[[:space:]]\{1,\}//p" | tr -d "\"'"); do
-      case $_i in /*) ;; *) _i=$_dir/$_i;; esac
-      case $_i in *'*'*|*'?'*|*'['*) [ ! -e "$_i" ] || _next="$_next $_i"; continue;; esac
-      _next="$_next $_i"
-    done
-  done
-  [ $_count -le 500 ] || break
-  _todo=$_next
-done
-files $_seen
-""",
-    looks_like=r"^== \S*/nginx\.conf$|^# configuration file \S+:$|^\s*listen\s+(?:\[::\]:|[\d.]+:)?\d+\b[^;\n]*;",
-    optional=True,
 )
 
 PREFERENCE = Collector(
