@@ -39,7 +39,7 @@ def two_backends(models: Sequence[KubeProxy]) -> Iterator[Fault]:
     """K01: both backends hold kube-proxy's rules; both run on every packet."""
     for position, one in enumerate(models):
         for other in models[position + 1 :]:
-            if one.rules.family != other.rules.family or one.rules.section == other.rules.section:
+            if one.rules.family != other.rules.family or one.rules.backend == other.rules.backend:
                 continue
             first, second = hook_of(one), hook_of(other)
             if first and second:
@@ -48,6 +48,10 @@ def two_backends(models: Sequence[KubeProxy]) -> Iterator[Fault]:
                 quiet = other if first else one
                 say = f"{quiet.rules.section} also holds chains of Kubernetes, but none that takes traffic: legal"
                 yield Fault("K01", Verdict.INFO, say, _remains(quiet)[:2])
+
+
+def _place(model: KubeProxy) -> str:
+    return model.rules.section if f"-{model.rules.backend}-" in model.rules.section else f"the {model.rules.backend} backend"
 
 
 def _remains(model: KubeProxy) -> tuple[Line, ...]:
@@ -61,7 +65,7 @@ def _both_hooked(one: KubeProxy, other: KubeProxy, first: Rule, second: Rule) ->
         (key for key in left.keys() | right.keys() if left.get(key) != right.get(key)), key=lambda key: (not key[0], key)
     )
     lines = [at(one, first, "KUBE-SERVICES"), at(other, second, "KUBE-SERVICES")]
-    names = f"{one.rules.section} and {other.rules.section}"
+    names = " and ".join(_place(model) for model in (one, other))
     if not different:
         say = f"{names} both hold kube-proxy's rules, alike for now: both run on every packet"
         return Fault("K01", Verdict.WARN, say, tuple(lines))

@@ -66,7 +66,8 @@ def _canary(model: KubeProxy) -> bool:
 
 
 def _first_mark(model: KubeProxy) -> bool:
-    return any("0x4d415351" in rule.raw for rule in model.rules.rules_of("nat", "KUBE-POSTROUTING"))
+    nat = model.rules.tables.get("nat")
+    return any("0x4d415351" in rule.raw for rule in nat.rules()) if nat else False
 
 
 def _not_on_loopback(model: KubeProxy) -> bool:

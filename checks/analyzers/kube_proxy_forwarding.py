@@ -19,7 +19,10 @@ from checks.parsers.iptables_rules import Chain, Rule
 from checks.results import Reason, Verdict
 
 _MOST_PODS = 4
+_ANYONE = {4: ["192.0.2.11", "192.0.2.12"], 6: ["2001:db8::11", "2001:db8::12"]}
 _KUBE = ("KUBE-SERVICES", "KUBE-FORWARD", "KUBE-EXTERNAL-SERVICES")
+_NEVER_ACCEPT_NEW = frozenset((*_KUBE, "KUBE-FIREWALL", "KUBE-PROXY-FIREWALL"))
+"""Chains of kube-proxy in filter: they refuse, or accept only marked and established traffic."""
 _HOST_SERVICES = ("default/kubernetes:https",)
 
 
@@ -79,7 +82,7 @@ def _anyone(model: KubeProxy) -> list[str]:
     accepting = [rule for rule in table.rules() if rule.target not in ("REJECT", "DROP") and _takes_new(rule)] if table else []
     if any(match.option in ("s", "d") for rule in accepting for match in rule.matches):
         return []
-    return ["192.0.2.11", "192.0.2.12"] if model.rules.family == 4 else ["2001:db8::11", "2001:db8::12"]
+    return _ANYONE[model.rules.family or 4]
 
 
 def _takes_new(rule: Rule) -> bool:
@@ -109,7 +112,9 @@ def refuses_pods(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault
     """K24, K25: FORWARD refuses what kube-proxy's own rules do not accept."""
     chain = model.rules.chain("filter", "FORWARD")
     known = any(name in model.rules.tables["filter"].chains for name in _KUBE) if chain else False
-    if chain is None or not known or ("filter", "FORWARD") in host.unreliable or not model.rules.visible("filter", "FORWARD"):
+    if chain is None or not known or ("filter", "FORWARD") in host.unreliable:
+        return
+    if not model.rules.visible("filter", "FORWARD", _NEVER_ACCEPT_NEW):
         return
     ends = forwarded(model, host)
     refused = bool(ends) and all(end.verdict in ("DROP", "REJECT") for end in ends)
@@ -131,7 +136,9 @@ def _without_kube_forward(model: KubeProxy, chain: Chain, ends: list[Branch], *,
 
 def _refused(model: KubeProxy, end: Branch) -> Fault:
     deciding = end.path[-1]
-    say = f"FORWARD ends with {end.verdict} for a new packet from pod {end.packet.src} to pod {end.packet.dst}"
+    anyone = end.packet.src in _ANYONE[4] + _ANYONE[6]
+    who = "one pod to another" if anyone else f"pod {end.packet.src} to pod {end.packet.dst}"
+    say = f"FORWARD ends with {end.verdict} for a new packet from {who}"
     line = Line(model.rules.section, deciding.line, "DROP" if "DROP" in deciding.text else "")
     accepts = [rule for rule in model.rules.rules_of("filter", "KUBE-FORWARD") if rule.target == "ACCEPT"]
     return Fault("K25", Verdict.CRIT, say, (line, *(at(model, rule, "ACCEPT") for rule in accepts[:2])))

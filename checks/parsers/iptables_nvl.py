@@ -38,6 +38,7 @@ _COUNTED = re.compile(
 _PLAIN = re.compile(
     rf"(?:\d+\s+)?(?:(?P<target>\S+)\s+)?(?P<prot>{_PROTOCOL})\s+(?:(?:--|-f|!f)\s+)?(?P<src>\S+)\s+(?P<dst>\S+)(?:\s+(?P<rest>.*))?$"
 )
+_PROMPT = re.compile(r"^(?:\[?[\w.-]+@[\w.-]+.*|[$#] ?)[$#>]|[$#] (?:sudo )?ip6?tables\b|^# Warning")
 _NUMBERS = {"0": "all", "1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp", "132": "sctp"}
 _EVERYWHERE = ("0.0.0.0/0", "::/0", "anywhere", "*", "any")
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
@@ -61,7 +62,7 @@ def read(text: str) -> list[RuleSet]:
         elif re.match(r"(num\s+)?(pkts\s+bytes\s+)?target\s+prot", line) and blocks:
             counted = "pkts" in line
             blocks[-1][-1] = (blocks[-1][-1][0], counted)
-        elif line and blocks:
+        elif line and blocks and not _PROMPT.search(line):
             rows[id(blocks[-1][-1][0])].append((number, line))
     return _sets(blocks, rows, len(lines))
 

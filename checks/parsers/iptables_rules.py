@@ -175,8 +175,11 @@ class RuleSet:
         last = chain.rules[-1].line if chain.rules else self.last_line
         return any(other.rules and other.rules[0].line > last for other in table.chains.values())
 
-    def visible(self, table: str, name: str) -> bool:
-        """True when that chain and all it leads to are whole, so that a packet can be followed through it."""
+    def visible(self, table: str, name: str, trusted: frozenset[str] = frozenset()) -> bool:
+        """True when that chain and all it leads to are whole, so that a packet can be followed through it.
+
+        What stands in a ``trusted`` chain does not matter to the asker.
+        """
         seen: set[str] = set()
         waiting = [name]
         while waiting:
@@ -184,7 +187,7 @@ class RuleSet:
             if chain is None or not self.whole(chain):
                 return False
             for rule in chain.rules:
-                if rule.target and rule.target not in TARGETS and rule.target not in seen:
+                if rule.target and rule.target not in TARGETS and rule.target not in seen | trusted:
                     seen.add(rule.target)
                     waiting.append(rule.target)
         return True

@@ -45,7 +45,7 @@ def _placed(rules: RuleSet) -> RuleSet:
     """The rule set with what only its section's name tells: the family when it has no rules, the backend when no header does."""
     rules.family = rules.family or (6 if rules.section.startswith("ip6") else 4)
     for backend in ("nft", "legacy"):
-        if f"-{backend}-" in rules.section:
+        if rules.backend == "unsuffixed" and f"-{backend}-" in rules.section:
             rules.backend = backend
     return rules
 

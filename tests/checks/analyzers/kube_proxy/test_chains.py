@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+
 import pytest
 
 from checks.analyzers.kube_proxy_chains import KubeProxy
@@ -121,3 +124,13 @@ def test_it_reads_the_chance_of_a_rule():
     assert of("-m statistic --mode random ! --probability 0.25000000000") == 0.75
     assert of("-m statistic --mode nth --every 3 --packet 0") == pytest.approx(1 / 3)
     assert of("-m statistic --mode random --probability many") is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 40])
+@pytest.mark.parametrize("digits", [5, 10])
+def test_it_prints_shares_that_ten_thousand_picks_fit(count, digits):
+    chances = [float(printed(round(each, digits))) for each in expected(count)[:-1]] + [1.0]
+    dice = random.Random(count)
+    picks = Counter(next(i for i, chance in enumerate(chances) if dice.getrandbits(31) < chance * 2**31) for _ in range(10_000))
+    for index, share in enumerate(shares(chances)):
+        assert abs(picks[index] - 10_000 * share) <= 4.5 * (10_000 * share * (1 - share)) ** 0.5

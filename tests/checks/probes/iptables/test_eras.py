@@ -190,7 +190,7 @@ def aws(node):
     node.add("nat", "-A PREROUTING -j CONNMARK --restore-mark --nfmask 0x80 --ctmask 0x80", "-A POSTROUTING -j AWS-SNAT-CHAIN-0")
     node.add(
         "nat",
-        "-A AWS-SNAT-CHAIN-0 ! -d 10.0.0.0/16 ! -o vlan+ -m addrtype ! --dst-type LOCAL -j SNAT --to-source 192.0.2.10 --random-fully",
+        "-A AWS-SNAT-CHAIN-0 ! -d 10.0.0.0/16 ! -o vlan+ -m addrtype ! --dst-type LOCAL -j SNAT --to-source 192.0.2.10",
     )
 
 
