@@ -64,6 +64,8 @@ def judge_package(report: Report) -> None:
     _need_end(section)
     name = re.match(r"(\S+) (\S+) (\S+) (\S+)\n== debug files\n(\d+)\n== debug packages\n", section.text)
     if not name:
+        if b"cannot open" in section.stderr:  # beside it rpm says that the package is not installed
+            raise ParseError("rpm cannot open its database on this host", Reason.FAILED, "package", 1)
         missing = "is not installed" in section.line(1)
         raise ParseError(f"rpm says: {section.line(1)[:120]}", Reason.MISSING if missing else Reason.UNPARSED, "package", 1)
     debug = [line for line in section.lines[4:-2] if line and " is not installed" not in line]

@@ -19,7 +19,7 @@ from checks.engine import Request
 from checks.params import read_all
 
 # A command word stands at the beginning of a command: after a separator, a keyword, or a word that runs another command.
-_START = r"(?:^|[;&|(){}`]|\b(?:then|else|elif|do|if|while|until|time|exec|as_root|timeout(?:\s+-\S+)*\s+\S+|env|xargs(?:\s+-\S+)*|!)\s)\s*"
+_START = r"(?:^|[;&|(){}`]|\b(?:then|else|elif|do|if|while|until|time|exec|as_root|setpriv(?:\s+--?\w\S*|\s+\d+)*|timeout(?:\s+-\S+)*\s+\S+|env|xargs(?:\s+-\S+)*|!)\s)\s*"
 _END = r"(?=$|[\s;&|)}`])"
 
 CHANGES = (  # noqa: SIM905
@@ -45,7 +45,7 @@ FORBIDDEN = {
     "tc or bridge that changes": r"(?<![\w-])(?:tc|bridge)\s+(?:-\S+\s+)*[a-z]+\s+(?:add|del|delete|replace|change|link|set)\b",
     "ethtool that changes": r"(?<![\w-])ethtool\s+(?:-[sKGCALNUEfprXWQ]\b|--(?:change|set|offload|features|reset|flash|coalesce|pause|negotiate|identify))",
     "sysctl other than a named key": r"(?<![\w-])sysctl\s+(?:\S+\s+)*(?:-[A-Za-z]*[wpa]|--(?:write|load|system|all)|\S+=)",
-    "rpm that installs or expands a spec": r"(?<![\w-])rpm\s+(?:\S+\s+)*(?:-[iUFe]\w*|--(?:install|upgrade|erase|import|rebuilddb|initdb|specfile|restore|setperms))",
+    "rpm that installs or expands a spec": r"(?<![\w-])rpm\s+(?:[^\s;&|]+[ \t]+)*(?:-[iUFe]\w*|--(?:install|upgrade|erase|import|rebuilddb|initdb|specfile|restore|setperms))",
     "systemctl that acts": r"(?<![\w-])systemctl\s+(?:-\S+\s+)*(?:start|stop|restart|reload|try-\S+|enable|disable|mask|unmask|daemon-\S+|kill|set-\S+|isolate|edit|reset-failed|reenable|preset)",
     "journalctl that changes": r"(?<![\w-])journalctl\s+[^;&|\n]*--(?:vacuum|rotate|flush|sync|update|setup)",
     "dmesg that clears": r"(?<![\w-])dmesg\s+(?:\S+\s+)*(?:-[cCDEn]\b|--(?:clear|read-clear|console))",
@@ -132,7 +132,7 @@ def writes(text: str) -> list[str]:
     "x | tee y", "if true; then rm -rf x; fi", "sudo ls", "awk '{ print $1 > \"/tmp/x\" }'", "awk 'BEGIN { system(\"ls\") }'",
     "cat <<EOF\nEOF", "sleep 1 &", "find / -delete", "find / -exec rm {} +", "sed -i s/a/b/ x", "curl -X POST http://192.0.2.1",
     "curl -o /tmp/x http://192.0.2.1", "systemctl restart kubelet", "journalctl --rotate", "dmesg -c", "nginx -T", "eval \"$x\"",
-    "docker exec x ls", "crictl rm x", "kubectl delete pod x", "nstat", "modprobe ip_vs", "ethtool -K eth0 gro off",
+    "setpriv --reuid 65534 rm x", "setpriv --reuid 1 rpm -q x; rpm -e x", "docker exec x ls", "crictl rm x", "kubectl delete pod x", "nstat", "modprobe ip_vs", "ethtool -K eth0 gro off",
     "x=$(touch y)", 'x="$(touch y)"', "timeout 5 rm x", "as_root modprobe x", "ipvsadm -Ln", "etcdctl del x", "redis-cli flushall",
 ])  # fmt: skip
 def test_it_sees_what_writes(text: str) -> None:
@@ -143,7 +143,7 @@ def test_it_sees_what_writes(text: str) -> None:
     "cat /proc/uptime 2>/dev/null", "have ip || exit 127", "ip -j route show table all 2>&1", "iptables-save -c", "iptables -V",
     "iptables-legacy-save", "nft -j list tables", "awk '$1 > 5 { print $2 }' /proc/x", "[ \"$a\" -gt 5 ] && echo 'a > b'",
     "printf '%s -> %s\\n' a b", "echo '#> comment'", "# rm -rf / is a comment\ncat x", "sysctl -n net.ipv4.ip_forward",
-    "echo no >&2", "case $x in a) cat y ;; *) cat z ;; esac", "x=$((1 > 2))", "rpm --eval '%{?x}'", "rpm -qa", "ss -H -ltn",
+    "echo no >&2", "case $x in a) cat y ;; *) cat z ;; esac", "x=$((1 > 2))", "rpm --eval '%{?x}'", "rpm -qa", "rpm -q x; [ -e y ]", "setpriv --reuid 65534 rpm -q x", "ss -H -ltn",
     "conntrack -L -o extended", "conntrack -S", "systemctl show kubelet", "find /sys -maxdepth 1 -type d", "sed 's/a/b/' x",
     "ip -d -s link show type veth", "crictl ps -a", "docker ps", "journalctl -u x --since -1h --no-pager", "curl -s -m 5 http://192.0.2.1/",
     "[ -e /proc/net/ip_vs ] && ipvsadm -Ln", "echo \"it's fine: a > b\"", "ethtool -S eth0", "as_root iptables-save",
