@@ -32,16 +32,18 @@ _log=$(as_root dmesg) || exit
 printf '%s\n' "$_log" | awk '/nf_conntrack: .*table full/'
 printf '== end\n'
 """,
-    looks_like=r"nf_conntrack: table full",
+    looks_like=r"^(?:(?:<\d+>)?\[[ \w.:]+\] |.* kernel: ).*nf_conntrack: .*table full",
     optional=True,
     privilege=Privilege.ROOT,
 )
 
+# conntrack -L loads connection tracking into a kernel that has none, so the kernel is looked at first.
 FLOWS = Collector(
     "conntrack_udp",
     "Tracked UDP flows",
     r"""
-if have conntrack; then as_root conntrack -L -p udp -o extended || exit
+if [ ! -e /proc/sys/net/netfilter/nf_conntrack_count ]; then echo 'connection tracking not found in the kernel' >&2; exit 127
+elif have conntrack; then as_root conntrack -L -p udp -o extended || exit
 else
   [ -e /proc/net/nf_conntrack ] || { echo '/proc/net/nf_conntrack not found' >&2; exit 127; }
   as_root cat /proc/net/nf_conntrack || exit
