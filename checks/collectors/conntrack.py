@@ -32,7 +32,7 @@ _log=$(as_root dmesg) || exit
 printf '%s\n' "$_log" | awk '/nf_conntrack: .*table full/'
 printf '== end\n'
 """,
-    looks_like=r"^(?:(?:<\d+>)?\[[ \w.:]+\] |.* kernel: ?(?=\S)).*nf_conntrack: .*table full",
+    looks_like=r"^(?:(?:<\d+>)?\[[ \w.:]+\] |.*[ ]kernel: ).*nf_conntrack: .*table full",
     optional=True,
     privilege=Privilege.ROOT,
 )
