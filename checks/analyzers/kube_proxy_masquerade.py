@@ -5,6 +5,7 @@ K19 to K23, K32 to K34 and K50 of the catalogue.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from checks.analyzers.kube_proxy_chains import KubeProxy
@@ -13,7 +14,7 @@ from checks.analyzers.kube_proxy_fault import Fault, Host, Limits, at, declared,
 from checks.analyzers.kube_proxy_marks import MASQ_BIT, local_detector, masquerade_mark, pod_cidr, postrouting_tests
 from checks.analyzers.packet import network
 from checks.parsers.iptables_rules import Rule
-from checks.results import Verdict
+from checks.results import Reason, Verdict
 
 _OTHERS_MARKS = (
     ("cali-", 0xFFFF0000, "Calico"),
@@ -91,9 +92,33 @@ def no_masquerade(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Faul
     elif not masquerades and model.rules.complete:
         say = "KUBE-POSTROUTING holds no MASQUERADE: marked traffic keeps its source and replies go astray"
         yield Fault("K22", Verdict.CRIT, say, declared(model, chain))
+    elif early := _ends_before(chain.rules):
+        yield _never_masquerades(model, early)
     elif masquerades and not any(rule.has_option("random-fully") for rule in masquerades):
         say = "MASQUERADE picks source ports without --random-fully: simultaneous connections can collide"
         yield Fault("K23", Verdict.INFO, say, (at(model, masquerades[0], "MASQUERADE"),))
+
+
+def _ends_before(rules: list[Rule]) -> Rule | None:
+    """A rule without conditions that keeps every packet from the MASQUERADE behind it."""
+    for rule in rules:
+        if rule.target in ("MASQUERADE", "SNAT"):
+            return None
+        if rule.unconditional and rule.target in ("RETURN", "ACCEPT"):
+            return rule
+    return None
+
+
+def _never_masquerades(model: KubeProxy, early: Rule) -> Fault:
+    """As printed. Tools of the nft backend up to 1.8.7 lose the mark test of rules that newer ones wrote."""
+    version = tuple(map(int, model.rules.version.split("."))) if re.fullmatch(r"[\d.]*\d", model.rules.version) else ()
+    lines = (at(model, early, early.target),)
+    if model.rules.backend == "legacy" or version >= (1, 8, 8):
+        say = f"KUBE-POSTROUTING ends for every packet at a {early.target} before its MASQUERADE: nothing is masqueraded"
+        return Fault("K22", Verdict.CRIT, say, lines)
+    tool = f"iptables {model.rules.version}" if version else "the tool that printed it"
+    say = f"as printed KUBE-POSTROUTING never masquerades, but {tool} may lose mark tests that a newer iptables wrote"
+    return Fault("K22", Verdict.UNKNOWN, say, lines, reason=Reason.UNPARSED)
 
 
 def invalid_packets(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:

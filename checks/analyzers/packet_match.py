@@ -197,7 +197,20 @@ _READERS: Mapping[str, Reader] = {
     "pol": lambda match, packet, node, rule: match.value == "none",
     **dict.fromkeys(
         (
-            *("comment", "mode", "packet", "name", "seconds", "hitcount", "mask", "reap", "rttl", "rsource", "rdest"),
+            *(
+                "comment",
+                "nfacct-name",
+                "mode",
+                "packet",
+                "name",
+                "seconds",
+                "hitcount",
+                "mask",
+                "reap",
+                "rttl",
+                "rsource",
+                "rdest",
+            ),
             *("dir", "invert", "loose", "validmark", "accept-local", "limit-iface-in", "limit-iface-out"),
         ),
         _yes,

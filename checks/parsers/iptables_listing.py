@@ -117,6 +117,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[Extras, re.Match[str]], None]]
         (r"MARK (or|xset|set|and|xor) (0x[0-9a-f]+(?:/0x[0-9a-f]+)?)", _mark),
         (r"reject-with (\S+)", _option("--reject-with")),
         (r"random-fully", _option("--random-fully")),
+        (r"()nfacct-name +(\S+)", _plain("nfacct-name", "nfacct")),
         (r"\[goto\]", _goto),
     )
 )

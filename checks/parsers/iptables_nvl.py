@@ -124,12 +124,18 @@ def _row(number: int, line: str, chain: Chain, *, counted: bool) -> Rule | None:
     opaque = rest.opaque or any(
         match.option in ("s", "d") and not re.match(r"[0-9a-f.:]+(/\S+)?$", match.value) for match in matches
     )
+    opaque = opaque or _hides_interfaces(chain.name, group["target"] or "", counted=counted)
     packets, count = (_number(group["pkts"]), _number(group["bytes"])) if counted else (None, None)
     options = tuple(rest.options)
     everything = (*matches, *rest.matches)
     return Rule(
         number, line, chain.table, chain.name, everything, group["target"] or "", options, rest.goto, opaque, packets, count
     )
+
+
+def _hides_interfaces(chain: str, target: str, *, counted: bool) -> bool:
+    """Without ``-v`` a rule that seems to match all may be one for lo; kube-proxy's own rules name no interface."""
+    return not counted and not chain.startswith("KUBE-") and not target.startswith("KUBE-")
 
 
 def _number(text: str) -> int:

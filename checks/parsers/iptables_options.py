@@ -38,12 +38,13 @@ hashlimit-name hashlimit-htable-expire hashlimit-htable-size hashlimit-htable-ma
 hashlimit-srcmask hashlimit-dstmask connlimit-above connlimit-upto connlimit-mask algo from to string hex-string
 chunk-types u32 bytecode object-pinned source-country destination-country src-cc dst-cc timestart timestop datestart
 datestop weekdays monthdays connbytes connbytes-dir connbytes-mode label quota vproto vaddr vport vdir vmethod vportctl
-cgroup path suppl-groups realm
+cgroup path suppl-groups realm nfacct-name
 """
 _MODULES = """
 comment conntrack state mark connmark tcp udp udplite sctp dccp icmp icmp6 icmpv6 ipv6-icmp statistic recent addrtype set
 multiport limit hashlimit connlimit physdev owner mac rpfilter policy socket iprange length pkttype ttl hl tos dscp helper
 tcpmss string u32 bpf geoip time connbytes quota ipvs cgroup realm esp ah
+nfacct
 """
 
 ARITY: Mapping[str, int] = {

@@ -125,6 +125,7 @@ ACCEPT     tcp  --  node-7.example       anywhere
     first, second, third = found.rules_of("filter", "FORWARD")
     assert first.unconditional
     assert second.value("dport") == "443"
+    assert second.opaque, "without -v an interface may be hidden"
     assert third.opaque
 
 
