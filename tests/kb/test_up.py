@@ -58,13 +58,18 @@ class Up:
         return self
 
     def children(self) -> dict[int, str]:
-        rows = subprocess.run(["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        """Every process below it and its command line, from /proc: a small machine has no ps."""
+        parents: dict[int, tuple[int, str]] = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+                args = (stat.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue  # it has just ended
+            parents[int(stat.parent.name)] = (parent, args)
         found = {self.process.pid: ""}
         for _ in range(4):
-            for row in rows.splitlines():
-                pid, parent, args = row.split(None, 2)
-                if int(parent) in found:
-                    found[int(pid)] = args
+            found |= {pid: args for pid, (parent, args) in parents.items() if parent in found}
         return {pid: args for pid, args in found.items() if pid != self.process.pid}
 
     def stop(self, number: int = signal.SIGINT) -> int:
