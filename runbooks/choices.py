@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from checks.results import Reason
+
 
 class RunState(models.TextChoices):
     """``queued → running → finished | cancelled | expired``, with ``cancelling`` between."""
@@ -34,6 +36,23 @@ RUN_OPEN = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 RUN_TERMINAL = (RunState.FINISHED, RunState.CANCELLED, RunState.EXPIRED)
 STEP_OPEN = (StepState.QUEUED, StepState.RUNNING)
 STEP_TERMINAL = tuple(state for state in StepState if state not in STEP_OPEN)
+
+UNREACHED = frozenset(
+    {
+        Reason.CONN_LOST,
+        Reason.HOST_UNREACHABLE,
+        Reason.CONNECT_REFUSED,
+        Reason.CONNECT_TIMEOUT,
+        Reason.DNS_FAILED,
+        Reason.LOGIN_TIMEOUT,
+        Reason.SSH_PROTOCOL,
+        Reason.HOSTKEY_CHANGED,
+        Reason.HOSTKEY_UNKNOWN,
+        Reason.AUTH_FAILED,
+        Reason.AGENT_OFFLINE,
+    }
+)
+"""Reasons that say nothing about the host's health, because nobody got in."""
 
 
 class TransportKind(models.TextChoices):

@@ -17,7 +17,7 @@ from checks.errors import CheckError
 from checks.params import read_all
 from checks.results import Reason
 from runbooks import tasks
-from runbooks.choices import RUN_TERMINAL, RunState, StepState
+from runbooks.choices import RUN_TERMINAL, UNREACHED, RunState, StepState
 from runbooks.clock import db_now
 from runbooks.document.model import Check, Document
 from runbooks.execution.close import Outcome, close, without_evidence
@@ -97,10 +97,11 @@ def rerun_step(step: Step, user: User | None, origin: str = "web") -> Run:
 
 
 def rerun_unreached_hosts(run: Run, user: User | None, origin: str = "web") -> Run:
-    """All checks again on the hosts on which some step ended without an answer from the host, as a new run."""
-    unreached = (StepState.ERROR, StepState.REFUSED, StepState.LOST, StepState.TIMEOUT)
-    hosts = Host.objects.filter(steps__run=run, steps__state__in=unreached).distinct()
-    return _again(run, user, origin, list(hosts), None)
+    """All checks again on the hosts that some check did not get into, as a new run. Raises NothingToRunError."""
+    hosts = list(Host.objects.filter(steps__run=run, steps__result__reason__in=UNREACHED).distinct())
+    if not hosts:
+        raise NothingToRunError("every host of this run was reached")
+    return _again(run, user, origin, hosts, None)
 
 
 def _again(run: Run, user: User | None, origin: str, hosts: Sequence[Host], check_id: str | None) -> Run:

@@ -8,6 +8,7 @@ from typing import Any
 
 from checks import catalog
 from checks.probes.base import Probe
+from runbooks.choices import UNREACHED
 from runbooks.document.model import Check
 from runbooks.models import ResultSection
 from runbooks.presenters import hints
@@ -30,7 +31,7 @@ from runbooks.presenters.over_hosts import (
     tally_say,
     took,
 )
-from runbooks.presenters.shown import LABELS, UNREACHED, Shown, label, of_verdict
+from runbooks.presenters.shown import LABELS, Shown, label, of_verdict
 from runbooks.presenters.spread import SpreadView, spread
 from runbooks.presenters.words import visible
 
@@ -125,6 +126,8 @@ def card(
         base |= {"bars": bars(cells), "bars_say": tally_say(cells), "picks": picks(ordered, details, hosts, cell, choice)}
     if cell is not None and cell.closed:
         base |= _body(cell, details.get(cell.step, Detail()), sections.get(cell.step, ()), hosts)
+        if len(cells) > 1:  # the card names the host before its finding
+            base["finding"] = base["finding"].removeprefix(f"{hosts[cell.host].name} ")
     return CardView(**base)
 
 

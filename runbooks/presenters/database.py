@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import Max
 
-from runbooks.choices import RUN_TERMINAL, STEP_TERMINAL
+from runbooks.choices import RUN_TERMINAL, STEP_TERMINAL, UNREACHED, StepState
 from runbooks.document.model import Document
 from runbooks.models import Host, ProcessTick, Result, ResultSection, Run, RunEvent, Step
 from runbooks.parsed import document_of
@@ -39,6 +39,11 @@ class Cell:
     def closed(self) -> bool:
         """True when the step will not change any more."""
         return self.state in STEP_TERMINAL
+
+    @property
+    def answered(self) -> bool:
+        """True when the host itself said something; a check that was not asked for want of an earlier one is no answer."""
+        return self.state in (StepState.DONE, StepState.TIMEOUT) and self.reason not in UNREACHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def fact_table(probe: Probe | None, detail: Detail) -> FactTable:
     taken = {row.name for row in judged}
     rest = [_row(name, detail.facts[name], says) for name in (*says, *detail.facts) if name in detail.facts and name not in taken]
     rest = list({row.name: row for row in rest}.values())
+    rest = [row for row in rest if detail.facts[row.name] != ""]  # an empty text tells nothing
     plain = [row for row in rest if not isinstance(detail.facts[row.name], list | dict) and detail.facts[row.name] is not None]
     first = (judged + plain)[:FIRST]
     shown = {id(row) for row in first}

@@ -96,8 +96,8 @@ def meta(word: Shown, cells: Sequence[Cell], hosts: Mapping[int, HostRow]) -> st
         return ngettext("%(n)s host", "%(n)s hosts", len(cells)) % {"n": number(len(cells))}
     answered = [cell for cell in cells if cell.closed and cell.shown not in (Shown.UNREACHABLE, Shown.NA)]
     if word == Shown.RUNNING:
-        closed = sum(cell.closed for cell in cells)
-        return _("%(n)s of %(m)s hosts answered") % {"n": number(closed), "m": number(len(cells))}
+        told = sum(cell.answered for cell in cells)
+        return _("%(n)s of %(m)s hosts answered") % {"n": number(told), "m": number(len(cells))}
     if word in (Shown.UNREACHABLE, Shown.NA):
         return _("%(n)s of %(m)s hosts") % {"n": number(sum(c.shown == word for c in cells)), "m": number(len(cells))}
     same = sum(cell.shown == word for cell in answered)

@@ -10,11 +10,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from checks.results import Verdict
+from runbooks.choices import UNREACHED
 from runbooks.presenters.answer import Answer
 from runbooks.presenters.database import Cell, RunRows
 from runbooks.presenters.hints import needs_key_decision
 from runbooks.presenters.over_hosts import shown_over_hosts
-from runbooks.presenters.shown import LABELS, UNREACHED, Shown
+from runbooks.presenters.shown import LABELS, Shown
 from runbooks.presenters.words import number, visible
 
 NAMED = 3

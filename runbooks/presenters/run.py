@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from runbooks.choices import UNREACHED
 from runbooks.document.model import Check, Part
 from runbooks.presenters.answer import answer_of
 from runbooks.presenters.card import CardView, card
@@ -25,7 +26,7 @@ from runbooks.presenters.grid import GridView, grid
 from runbooks.presenters.notices import Notice, notices
 from runbooks.presenters.over_hosts import HOSTS_MAX, PICKS_OF, WORST_HOST, Choice, chosen, in_order
 from runbooks.presenters.overview import OverviewView, overview, unreached_say
-from runbooks.presenters.shown import UNREACHED, Shown
+from runbooks.presenters.shown import Shown
 from runbooks.presenters.status import StatusView, status_of
 from runbooks.presenters.words import in_language, language_of, quantity, visible
 

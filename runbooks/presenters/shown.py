@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from checks.results import Reason, Verdict
-from runbooks.choices import StepState
+from runbooks.choices import UNREACHED, StepState
 
 
 class Shown(StrEnum):
@@ -37,23 +37,6 @@ LABELS: dict[Shown, Promise] = {
     Shown.RUNNING: _("Running"),
     Shown.QUEUED: _("Queued"),
 }
-
-UNREACHED = frozenset(
-    {
-        Reason.CONN_LOST,
-        Reason.HOST_UNREACHABLE,
-        Reason.CONNECT_REFUSED,
-        Reason.CONNECT_TIMEOUT,
-        Reason.DNS_FAILED,
-        Reason.LOGIN_TIMEOUT,
-        Reason.SSH_PROTOCOL,
-        Reason.HOSTKEY_CHANGED,
-        Reason.HOSTKEY_UNKNOWN,
-        Reason.AUTH_FAILED,
-        Reason.AGENT_OFFLINE,
-    }
-)
-"""Reasons that say nothing about the host's health, because nobody got in."""
 
 _PILL_OF_REASON: dict[str, Promise] = {
     Reason.PROBE_ERROR: _("Check failed"),

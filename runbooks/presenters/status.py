@@ -14,7 +14,7 @@ from runbooks.choices import RunState
 from runbooks.models import Run
 from runbooks.presenters.database import RunRows
 from runbooks.presenters.overview import CheckLink, link
-from runbooks.presenters.shown import LABELS, UNREACHED, Shown, of_verdict, worst_seen
+from runbooks.presenters.shown import LABELS, Shown, of_verdict, worst_seen
 from runbooks.presenters.words import clock
 
 
@@ -45,7 +45,7 @@ def status_of(rows: RunRows, titles: Mapping[str, tuple[int, str]]) -> StatusVie
     cells = list(rows.all_cells())
     by_host: dict[int, bool] = dict.fromkeys(rows.hosts, False)
     for cell in cells:
-        by_host[cell.host] = by_host.get(cell.host, False) or (cell.closed and cell.reason not in UNREACHED)
+        by_host[cell.host] = by_host.get(cell.host, False) or cell.answered
     collected, collectable = verdicts.collected(cell.verdict for cell in cells if cell.closed)
     word = of_verdict(run.verdict) if rows.finished else _so_far(rows)
     started = run.started_at or run.created_at

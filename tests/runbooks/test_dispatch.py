@@ -210,7 +210,7 @@ def test_it_repeats_the_hosts_that_were_not_reached(start: Callable[..., Run], s
     assert list(new.hosts.all()) == [bad]
     script.fail.clear()
     assert run_all(new).verdict == "ok"
-    with pytest.raises(NothingToRunError):
+    with pytest.raises(NothingToRunError, match="every host of this run was reached"):
         rerun_unreached_hosts(new, on_call)
 
 

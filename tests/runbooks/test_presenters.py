@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from checks.results import Reason
-from runbooks.choices import StepState
+from runbooks.choices import UNREACHED, StepState
 from runbooks.models import Host, ProcessTick, Run
 from runbooks.presenters import words
 from runbooks.presenters.database import Cell, Detail
@@ -18,7 +18,7 @@ from runbooks.presenters.facts import fact_table, threshold_note
 from runbooks.presenters.over_hosts import Choice
 from runbooks.presenters.overview import advice
 from runbooks.presenters.run import present_card, present_run
-from runbooks.presenters.shown import UNREACHED, Shown, shown, worst_seen
+from runbooks.presenters.shown import Shown, shown, worst_seen
 from runbooks.presenters.spread import spread
 
 STEERING = [
@@ -126,7 +126,7 @@ def test_it_names_the_threshold_and_its_direction() -> None:
 def test_it_puts_judged_facts_first_with_their_threshold() -> None:
     line = {"section": "a", "line": 3, "text": "x", "mark": ""}
     detail = Detail(
-        facts={"plain": 1, "twin": 12, "dying_total": 12, "many": list(range(9))},
+        facts={"plain": 1, "empty": "", "twin": 12, "dying_total": 12, "many": list(range(9))},
         fact_lines={"dying_total": line},
         findings=(finding(evidence=[line]),),
     )
@@ -166,6 +166,18 @@ def test_it_takes_the_command_at_the_end_of_an_advice_apart() -> None:
     assert plain.commands == ()
 
 
+def test_it_takes_a_check_that_was_not_asked_for_no_answer(made_run: Any, answer: Any, result: Any) -> None:
+    run = made_run(hosts=2, checks=2)
+    answer(run, "c1", "ok", hosts=["host-1"])
+    answer(run, "c1", result("unknown", "host-2 is away", reason="connect_timeout"), hosts=["host-2"], state="error")
+    answer(run, "c2", result("unknown", "not asked", reason="missing"), hosts=["host-2"], state="skipped")
+    view = present_run(run.pk, Choice(run.hosts.get(name="host-2").pk))
+    assert (view.status.hosts_answered, view.status.hosts) == (1, 2)
+    first = next(part.card for part in view.parts if part.check == "c1")
+    assert first is not None
+    assert first.finding == "is away"
+
+
 def test_it_counts_hosts_that_answered(made_run: Any, answer: Any, result: Any) -> None:
     run = made_run(hosts=3, checks=1)
     answer(run, "c1", result("crit", value=120), hosts=["host-1"])
@@ -174,7 +186,7 @@ def test_it_counts_hosts_that_answered(made_run: Any, answer: Any, result: Any) 
     assert (view.status.shown, view.status.hosts_answered, view.status.hosts) == (Shown.CRIT, 1, 3)
     card = view.parts[-1].card
     assert card is not None
-    assert (card.shown, card.meta) == (Shown.RUNNING, "2 of 3 hosts answered")
+    assert (card.shown, card.meta) == (Shown.RUNNING, "1 of 3 hosts answered")
     assert card.finding == "the value is 120"
     answer(run, "c1", "ok", hosts=["host-3"])
     card = present_card(run.pk, "c1", Choice())

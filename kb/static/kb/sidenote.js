@@ -77,8 +77,13 @@
     event.preventDefault();
     const address = new URL(pick.getAttribute("hx-get"), location.href);
     address.search = "?host=" + host;
+    const step = card.parentElement;
     htmx.ajax("GET", address.pathname + address.search, { target: card, swap: "outerHTML" });
-    card.parentElement.scrollIntoView();
+    step.scrollIntoView();
+    if (event.detail === 0) {  // Enter, not the mouse: the next Tab goes on inside the result
+      step.tabIndex = -1;
+      step.focus({ preventScroll: true });
+    }
   });
 
   /* A swap must not move or close what is being read --------------------------- */
@@ -109,6 +114,7 @@
       if (cell) { enter(cell); cell.focus({ preventScroll: true }); }
       focused = null;
     }
+    if (event.target.id === "run_status") document.title = event.target.dataset.title;
     openGrid();
   });
   function announce(before, after) {
