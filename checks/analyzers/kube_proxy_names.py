@@ -19,7 +19,8 @@ SERVICE_CHAINS = ("SVC", "SVL", "EXT", "XLB", "FW")
 """Kinds of chains that belong to one service port; they share its suffix."""
 
 _SERVICE_CHAIN = re.compile(r"KUBE-(SVC|SVL|EXT|XLB|FW)-(\S+)$")
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*(?::[a-z0-9-]*)?")
+_COMMENT_MAX = 256  # the kernel's
+_NAME = re.compile(r"(?<![a-z0-9.-])[a-z0-9][a-z0-9.-]*/[a-z0-9][a-z0-9.-]*(?::[a-z0-9-]*)?")
 _FOREIGN = re.compile(
     r"KUBE-(?:ROUTER-|POD-FW-|NWPLCY-|HOSTPORTS$|HP-|LOAD-BALANCER$|NODE-PORT$|SOURCE-RANGES-FIREWALL$|IPVS-|METADATA-SERVER)"
 )
@@ -70,7 +71,7 @@ def name_in(comment: str) -> str:
     >>> name_in("default/kubernetes:https cluster IP"), name_in("masquerade traffic for prod/web external destinations")
     ('default/kubernetes:https', 'prod/web')
     """
-    match = _NAME.match(comment) or _NAME.search(comment)
+    match = _NAME.search(comment[:_COMMENT_MAX])
     return match[0] if match else ""
 
 
