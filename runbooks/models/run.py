@@ -114,7 +114,7 @@ class Output(models.Model):
 class ResultSection(models.Model):
     """A section of a result: its raw output by content address, and how its command ended."""
 
-    result = models.ForeignKey(Result, on_delete=models.CASCADE, related_name="sections")
+    result = models.ForeignKey(Result, on_delete=models.CASCADE, related_name="sections", db_index=False)  # section_once serves
     name = models.CharField(max_length=80)
     command = models.CharField(max_length=300, blank=True)
     stdout = models.ForeignKey(Output, on_delete=models.PROTECT, related_name="+")
@@ -132,9 +132,12 @@ class ResultSection(models.Model):
 
 
 class Attempt(models.Model):
-    """One claim of a step. Append-only; ``late`` keeps what a worker brought after it had lost its fence."""
+    """A claim of a step that did not end it as ``done``: of one that did, the step itself says all.
 
-    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts")
+    Append-only; ``late`` keeps what a worker brought after it had lost its fence.
+    """
+
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts", db_index=False)  # attempt_once serves
     number = models.PositiveIntegerField()
     fence = models.PositiveIntegerField()
     worker = models.CharField(max_length=120)
@@ -153,7 +156,7 @@ class Attempt(models.Model):
 class RunEvent(models.Model):
     """What changed in a run, in order and without gaps: ``seq`` is taken under the run's row lock."""
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events", db_index=False)  # event_once serves
     seq = models.PositiveIntegerField()
     kind = models.CharField(max_length=20)
     step = models.ForeignKey(Step, null=True, blank=True, on_delete=models.CASCADE)
