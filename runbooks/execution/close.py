@@ -51,8 +51,7 @@ def close(held: Held, outcomes: Sequence[Outcome], *, still_open: int | None = N
     ended = _end(held, outcomes)
     accepted = [outcome for outcome in outcomes if outcome.step_id in ended]
     if accepted:
-        attempts = [ended[outcome.step_id] for outcome in accepted if outcome.found == StepState.RUNNING]
-        insert_rows(Attempt, _ATTEMPT, attempts)
+        insert_rows(Attempt, _ATTEMPT, [ended[outcome.step_id] for outcome in accepted if _needs_attempt(outcome)])
         store.results(held, [(outcome.step_id, outcome.fence, outcome.result) for outcome in accepted])
         for outcome in accepted:
             held.step_is(outcome.state, outcome.step_id)
@@ -61,6 +60,11 @@ def close(held: Held, outcomes: Sequence[Outcome], *, still_open: int | None = N
         if outcome.step_id not in ended:
             _keep_late(outcome)
     return set(ended)
+
+
+def _needs_attempt(outcome: Outcome) -> bool:
+    """A step that is done tells of its last attempt itself. Any other end may not be its owner's, who may still bring more."""
+    return outcome.found == StepState.RUNNING and outcome.state != StepState.DONE
 
 
 def _end(held: Held, outcomes: Sequence[Outcome]) -> dict[int, tuple[Any, ...]]:

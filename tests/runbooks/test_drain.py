@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from runbooks.choices import RunState
 from runbooks.clock import db_now
-from runbooks.models import Attempt, Run, Step
+from runbooks.models import Run, Step
 from runbooks.sweeper import drain
 
 TWO_WAVES = """---
@@ -42,7 +42,7 @@ def test_it_does_what_has_waited_too_long(start: Callable[..., Run], toy_host: A
     assert drain() == 4
     run.refresh_from_db()
     assert (run.state, run.verdict) == (RunState.FINISHED, "ok")
-    assert {name.partition("@")[0] for name in Attempt.objects.values_list("worker", flat=True)} == {"drain"}
+    assert {name.partition("@")[0] for name in Step.objects.values_list("worker", flat=True)} == {"drain"}
 
 
 def test_it_is_idle_while_all_is_well(start: Callable[..., Run]) -> None:
