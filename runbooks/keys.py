@@ -48,10 +48,16 @@ def _derive(secret: str) -> bytes:
     return base64.urlsafe_b64encode(material)
 
 
+@lru_cache(maxsize=8)
+def _opened(sealed: bytes, secrets: str) -> bytes:
+    """The hosts of a run mostly share a key, and opening it takes longer than claiming a host's steps."""
+    return _box(secrets).decrypt(sealed)
+
+
 def private_key(credential: Credential) -> bytes:
     """The private key as OpenSSH text. Raises KeyLockedError."""
     try:
-        return _box(settings.KEY_ENCRYPTION_KEYS).decrypt(bytes(credential.private_key))
+        return _opened(bytes(credential.private_key), settings.KEY_ENCRYPTION_KEYS)
     except InvalidToken:
         say = (
             f"the key {credential.name} was encrypted with a key that is not in SIDENOTE_KEY_ENCRYPTION_KEYS; add that one again"

@@ -55,7 +55,7 @@ def prepare(run: Run, document: Document, claims: Sequence[Claim], refusal: Refu
     ready = Ready()
     checks = {check.id: check for check in document.steps}
     read: dict[str, Mapping[str, Any]] = {}  # parameters that are the same on every host
-    of_id = Host.objects.select_related("credential").in_bulk({claim.host_id for claim in claims})
+    of_id = Host.objects.prefetch_related("credential").in_bulk({claim.host_id for claim in claims})
     ready.facts = _earlier_facts(run, document, claims)
     for claim in claims:
         check = checks.get(claim.check_id)

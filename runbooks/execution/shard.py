@@ -133,8 +133,8 @@ class Shard:
                 outcomes += self._judge(message)
             else:
                 through.add(message.host_id)
-                self.flying.pop(message.host_id, None)
-                outcomes += self._left_over(message)
+                flight = self.flying.pop(message.host_id, None)
+                outcomes += self._left_over(message, flight.order.requests if flight else ())
         count = self._record(outcomes)
         if time.monotonic() >= self.renew_at:
             self._renew()
@@ -159,12 +159,12 @@ class Shard:
         steady(partial(hosts.note_error, taken.host_id, error))
         return [ended(taken, message.collected, error)]
 
-    def _left_over(self, message: Gone) -> list[Outcome]:
+    def _left_over(self, message: Gone, asked: Sequence[Request]) -> list[Outcome]:
         """The steps of a host that has nothing more to say and did not say everything."""
         over = (Reason.EXPIRED, TIME_OVER) if time.monotonic() >= self.deadline else None
         reason, say = self.stopping or over or message.why or (Reason.CONN_LOST, "the host gave no answer")
-        left = [taken for taken in self.mine.values() if taken.host_id == message.host_id]
-        return [self._without(taken, reason, say) for taken in left]
+        claims = [request.key for request in asked if isinstance(request.key, Claim)]
+        return [self._without(taken, reason, say) for taken in claims if self.mine.get(taken.step_id) == taken]
 
     def _without(self, taken: Claim, reason: Reason, say: str) -> Outcome:
         result = without_evidence(self.checks[taken.check_id].probe, reason, say)
