@@ -35,7 +35,7 @@ _WORST_FIRST = (Verdict.CRIT, Verdict.WARN, Verdict.UNKNOWN, Verdict.OK, Verdict
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict that decides: crit, warn, unknown, ok, info, skipped, in that order; ``unknown`` of nothing."""
-    seen = set(verdicts)
+    seen = list(verdicts)
     return next((verdict for verdict in _WORST_FIRST if verdict in seen), Verdict.UNKNOWN)
 
 
@@ -95,7 +95,8 @@ class Section:
     @cached_property
     def text(self) -> str:
         """``stdout`` as text; invalid UTF-8 becomes U+FFFD, CRLF becomes LF, so line numbers hold."""
-        return self.stdout.decode("utf-8", "replace").replace("\r\n", "\n")
+        text = self.stdout.decode("utf-8", "replace")
+        return text.replace("\r\n", "\n") if "\r" in text else text
 
     @cached_property
     def lines(self) -> list[str]:
