@@ -56,6 +56,7 @@ class Host:
     knobs: Mapping[str, Knob] | None = None
     absent_knobs: frozenset[str] = frozenset()
     devices: Mapping[str, Line] | None = None
+    bridges: frozenset[str] = frozenset()
     pod_routes: tuple[tuple[str, Line], ...] | None = None
     own_blocks: frozenset[str] = frozenset()
     failed_neighbours: Mapping[tuple[str, str], Line] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from checks.parsers.iptables_values import whole
 from checks.results import Reason, Verdict
 
 _NODE_PORTS = (30000, 32767)
-_BRIDGES = ("cni0", "cbr0", "kube-bridge", "docker0")
+_BRIDGES = ("cni0", "cbr0", "kube-bridge")
 _PORTALS = ("KUBE-PORTALS-CONTAINER", "KUBE-PORTALS-HOST", "KUBE-NODEPORT-CONTAINER", "KUBE-NODEPORT-HOST")
 
 
@@ -116,7 +116,7 @@ def many_rules(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
 
 def bridged_replies(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K42: replies between pods on one bridge bypass iptables and are not translated back."""
-    bridge = next((name for name in _BRIDGES[:3] if name in (host.devices or {})), None)
+    bridge = next((name for name in _BRIDGES if name in host.bridges), None)
     name = "bridge-nf-call-ip6tables" if model.rules.family == 6 else "bridge-nf-call-iptables"
     knob = host.knob(name)
     if bridge is None or host.devices is None or not model.present:

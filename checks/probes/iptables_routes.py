@@ -28,6 +28,7 @@ def join_routes(report: Report, host: Host) -> None:
     links = _ask(report, tables.links)
     if links is not None:
         host.devices = {link.name: Line("link", link.line) for link in links.links}
+        host.bridges = frozenset(link.name for link in links.links if link.kind in ("bridge", ""))
     fibs = {family: fib for family in (4, 6) if (fib := _ask(report, partial(_fib, tables, family))) is not None}
     if fibs:
         host.node.route = _lookup(fibs)

@@ -111,7 +111,11 @@ def _say_path(report: Report, model: KubeProxy, packet: Packet, branches: list[B
     targets = some(f"{b.packet.dst}:{b.packet.dport} ({b.probability:.1%})" for b in branches)
     snat = sum(branch.probability for branch in branches if branch.packet.snat)
     masked = "none masqueraded" if snat < _SOON else "all masqueraded" if snat > 1 - _SOON else f"{snat:.1%} masqueraded"
-    say = f"{packet.src} reaches {packet.dst}:{packet.dport}/{packet.protocol} at {targets}, {masked}"
+    way = f"{packet.src} to {packet.dst}:{packet.dport}/{packet.protocol}"
+    if any(branch.packet.dnat for branch in branches):
+        say = f"{way} goes to {targets}, {masked}"
+    else:
+        say = f"{way} passes all rules and keeps its target, {masked}"
     lines = [report.evidence(model.rules.section, step.line) for step in branches[0].path if step.line]
     report.find("path", Verdict.OK, say, value=len(branches), evidence=lines)
 

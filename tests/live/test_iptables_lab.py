@@ -308,6 +308,14 @@ def test_it_finds_both_backends_at_once(lab: Lab) -> None:
     assert {line.section for finding in result.findings[:1] for line in finding.evidence} == {NFT4.name, LEGACY4.name}
 
 
+def test_it_finds_nothing_wrong_with_the_node_as_a_whole(lab: Lab) -> None:
+    lab.restore("nft")
+    collectors = [each for each in SAVE.collectors if not each.only_if]
+    result = lab.ask(SAVE, *collectors)
+    bad = [(finding.rule, finding.say) for finding in result.findings if finding.verdict in (Verdict.WARN, Verdict.CRIT)]
+    assert (bad, result.verdict) == ([], Verdict.OK), result.finding
+
+
 def test_it_takes_an_empty_backend_for_an_empty_one(lab: Lab) -> None:
     lab.restore("nft")
     legacy = lab.sections(LEGACY4)[0]
