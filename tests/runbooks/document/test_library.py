@@ -28,7 +28,7 @@ def document(request):
 
 
 def test_there_is_a_library():
-    assert len(FILES) >= 6
+    assert len(FILES) >= 12
     assert len({path.stem for path in FILES}) == len(FILES)
 
 
