@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db.models.signals import post_save
 from django.dispatch import receiver
+from django.http import HttpRequest
 
 from kb.models import ApiToken, AuditEntry
 from runbooks.models import Credential, Host, Revision, Run
 from runbooks.signals import run_cancelled, run_started
 
+asking: ContextVar[HttpRequest | None] = ContextVar("asking", default=None)
+"""The request that is being answered, for what is written down by a signal that knows no person."""
+
 
 def write(actor: User | None, action: str, subject: object, **detail: Any) -> None:
-    """One entry. Inside a transaction it shares its fate: no entry, no act."""
-    name = actor.get_username() if actor else "system"
+    """One entry, by the actor or else by whoever asks. Inside a transaction it shares its fate: no entry, no act."""
+    request = asking.get()
+    name = actor.get_username() if actor else (request and request.user.get_username()) or "system"
     AuditEntry.objects.create(actor=name, action=action, subject=str(subject)[:200], detail=detail)
 
 
@@ -59,4 +65,5 @@ def _key_saved(instance: Credential, **_: Any) -> None:
 
 @receiver(post_save, sender=ApiToken)
 def _token_saved(instance: ApiToken, created: bool, **_: Any) -> None:
-    write(instance.user, "issue token" if created else "change token", instance, scope=instance.scope)
+    actor = None if asking.get() else instance.user  # in the admin one person may issue a token for another
+    write(actor, "issue token" if created else "change token", instance, scope=instance.scope, user=instance.user.get_username())

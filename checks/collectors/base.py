@@ -20,8 +20,9 @@ files() {
 """
 """Shell words sent once before the collectors of a host.
 
-``files F…`` prints each readable file under a line ``== F`` (an empty line ends it), names each other file in a line ``!! F missing``
-or ``!! F unreadable``, and closes with ``== end``: without that line the output was cut. ``checks.parsers.files`` reads it back.
+``files F…`` prints each readable file under a line ``== F`` (an empty line ends it), names each other file in a line
+``!! F missing`` or ``!! F unreadable``, and closes with ``== end``: without that line the output was cut.
+``checks.parsers.files`` reads it back.
 ``as_root CMD…`` runs as root or through ``sudo -n`` with that exact argv.
 """
 
