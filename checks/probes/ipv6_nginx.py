@@ -41,6 +41,7 @@ def judge_nginx(report: Report) -> None:
     ]
     find_all(report, found)
     lost = faults.without_ipv6(servers, asked)
+    report.fact("ipv4_only", len(lost))
     over6 = [one for server in servers for one in faults.tcp(server) if one.is_v6]
     if not find_all(report, lost) and not report.findings and servers:
         evidence = lines(report, *(faults.place(one) for one in over6[:5]))
@@ -84,6 +85,7 @@ PROBES: tuple[Probe, ...] = (
         facts=(
             FactSpec("nginx_listens", "list", "listen lines: server, addr, port, v6, ipv6only, ssl, default_server, where"),
             FactSpec("server_count", "int", "server blocks"),
+            FactSpec("ipv4_only", "int", "server blocks, of the asked name, that listen on a port over IPv4 and not over IPv6"),
         ),
         rules=(
             Rule(

@@ -1,8 +1,8 @@
 """ipv6.server: can this host serve a site over IPv6? The whole way in order, up to the first thing that is broken.
 
 The order is that of the writeup on IPv6 for an Ubuntu server: switch, address, tunnel where there is no native address, route,
-firewall, name servers, sockets, nginx. What comes after a crit is not judged: it would only repeat it. DNS records of the site and a
-look from outside are beyond this host.
+firewall, name servers, sockets, nginx. What comes after a crit is not judged: it would only repeat it. DNS records of the site
+and a look from outside are beyond this host.
 """
 
 from __future__ import annotations
