@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from kb.audit import write
 from kb.models import ApiToken, AuditEntry
 
 
@@ -35,8 +36,11 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Revoke the chosen tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         """They are dead on their next request."""
-        done = tokens.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
-        messages.success(request, f"{done} revoked")
+        alive = list(tokens.filter(revoked_at__isnull=True))
+        tokens.filter(pk__in=[token.pk for token in alive]).update(revoked_at=timezone.now())
+        for token in alive:
+            write(request.user, "revoke token", token)  # type: ignore[arg-type]
+        messages.success(request, f"{len(alive)} revoked")
 
 
 @admin.register(AuditEntry)

@@ -6,7 +6,7 @@ import secrets
 import socket
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
@@ -18,15 +18,17 @@ from runbooks.models import Host, HostGroup
 _VIEW = ("view_runbook", "view_revision", "view_run", "view_host", "view_hostgroup")
 _RUN = (*_VIEW, "start_run")
 _WRITE = (*_VIEW, "add_runbook", "change_runbook", "add_revision")
+_PEOPLE = ("auth.view_user", "auth.add_user", "auth.change_user", "auth.delete_user", "auth.view_group")
+_WATCH = ("kb.view_apitoken", "kb.add_apitoken", "kb.change_apitoken", "kb.view_auditentry")
 _HOSTS = ("add_host", "change_host", "delete_host", "add_hostgroup", "change_hostgroup", "delete_hostgroup")
 _KEYS = ("view_credential", "add_credential", "change_credential", "delete_credential")
 ROLES = {
     "viewer": _VIEW,
     "on-call": _RUN,
     "author": _WRITE,
-    "admin": (*_RUN, *_WRITE, *_HOSTS, *_KEYS),
+    "admin": (*_RUN, *_WRITE, *_HOSTS, *_KEYS, *_PEOPLE, *_WATCH),
 }
-"""What each role may do. Everyone else sees the login page only."""
+"""What each role may do; a right without an app is one of runbooks. Everyone else sees the login page only."""
 
 
 def needs_migration() -> bool:
@@ -37,9 +39,11 @@ def needs_migration() -> bool:
 
 def ensure_roles() -> None:
     """The four roles as groups with exactly their permissions."""
-    for name, codenames in ROLES.items():
+    known = {f"{app}.{name}": pk for app, name, pk in Permission.objects.values_list("content_type__app_label", "codename", "pk")}
+    for name, rights in ROLES.items():
         group, _ = Group.objects.get_or_create(name=name)
-        group.permissions.set(Permission.objects.filter(content_type__app_label="runbooks", codename__in=codenames))
+        named = (right if "." in right else f"runbooks.{right}" for right in rights)
+        group.permissions.set([known[right] for right in named if right in known])  # a half migrated database lacks some
 
 
 def ensure_this_machine() -> None:
@@ -59,9 +63,13 @@ def welcome(url: str) -> str:
     users = get_user_model().objects
     if users.filter(is_superuser=True, last_login__isnull=False).exists():
         return ""
+    return first_login(users.filter(is_superuser=True).first() or users.create_superuser("admin"), url)
+
+
+def first_login(user: User, url: str) -> str:
+    """A link that logs this person in once, and a new password for the time after. The old password is gone."""
     password = secrets.token_urlsafe(12)
-    admin = users.filter(is_superuser=True).first() or users.create_superuser("admin")
-    admin.set_password(password)
-    admin.save()
-    link = url + reverse("login-once", args=[login_token(admin)])
-    return f"First login, once and without a password: {link}\nAfter that: user {admin.get_username()}, password {password}"
+    user.set_password(password)
+    user.save()
+    link = url + reverse("login-once", args=[login_token(user)])
+    return f"First login, once and without a password: {link}\nAfter that: user {user.get_username()}, password {password}"

@@ -1,4 +1,4 @@
-"""A bearer token becomes ``request.user`` before anyone asks for rights."""
+"""A bearer token becomes ``request.user`` before anyone asks for rights, and the audit trail hears who asks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
+from kb.audit import asking
 from kb.models import ApiToken
 
 API = "/api/"
@@ -39,6 +40,21 @@ class TokenMiddleware:
         """The API answers 401 itself; it does not send a program to the login page."""
         if request.path.startswith(API):
             view.login_required = False  # type: ignore[attr-defined]  # what LoginRequiredMiddleware looks at
+
+
+class AskingMiddleware:
+    """Lets the audit trail know who asks."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Hold the request while it is answered."""
+        held = asking.set(request)
+        try:
+            return self.get_response(request)
+        finally:
+            asking.reset(held)
 
 
 class FragmentLoginMiddleware:

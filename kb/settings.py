@@ -71,7 +71,7 @@ LOGOUT_REDIRECT_URL = "login"
 ROOT_URLCONF = "kb.urls"
 ASGI_APPLICATION = "kb.asgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin.apps.SimpleAdminConfig",  # only the web process loads the admin (kb.urls)
+    "kb.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "kb.middleware.FragmentLoginMiddleware",
     "kb.middleware.TokenMiddleware",
+    "kb.middleware.AskingMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

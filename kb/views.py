@@ -7,14 +7,17 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 RETRY_AFTER_S = 5
@@ -27,9 +30,23 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
 
+class Password(PasswordChangeView):
+    """A new password for oneself; every other session of this person ends."""
+
+    template_name = "registration/password.html"
+    success_url = reverse_lazy("library")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Say that it worked."""
+        messages.success(self.request, _("The new password counts from now on."))
+        return super().form_valid(form)
+
+
 @login_not_required
 def one_login(request: HttpRequest) -> HttpResponse:
-    """The admin has no login of its own."""
+    """The admin has no login of its own. Who is logged in and may not enter is told so, instead of being sent in a circle."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
     query = request.META["QUERY_STRING"]
     return redirect(f"{reverse('login')}?{query}" if query else reverse("login"))
 

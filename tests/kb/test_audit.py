@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from checks.transports.ssh_target import fingerprint
 from kb.models import ApiToken, AuditEntry
 from runbooks.choices import HostKeyState, TransportKind
 from runbooks.dispatch import cancel, start_run
@@ -64,3 +65,18 @@ def test_it_does_not_write_down_that_a_host_was_seen() -> None:
     host.last_seen_at = timezone.now()
     host.save(update_fields=["last_seen_at"])
     assert _actions() == [("system", "add host")]
+
+
+def test_it_names_who_pinned_a_key_and_who_issued_a_token_for_another(client: Client, person: User) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE1rKUPxqrd3SlSxjo8VXooRLLxbe9c0o83mUjRnn44u"
+    host = Host.objects.create(name="web-1", transport=TransportKind.SSH, address="10.0.0.1", offered_key=key)
+    boss = User.objects.create_superuser("boss")
+    client.force_login(boss, backend="django.contrib.auth.backends.ModelBackend")
+    client.post(f"/hosts/{host.pk}/pin", {"fingerprint": fingerprint(key)})
+    client.post("/admin/kb/apitoken/add/", {"name": "bot", "user": person.pk, "scope": "read"})
+    token = ApiToken.objects.get()
+    client.post("/admin/kb/apitoken/", {"action": "revoke", "_selected_action": [token.pk]})
+    assert _actions()[-3:] == [("boss", "change host"), ("boss", "issue token"), ("boss", "revoke token")]
+    assert AuditEntry.objects.get(action="issue token").detail["user"] == "wei"
+    token.refresh_from_db()
+    assert token.revoked_at is not None

@@ -40,7 +40,7 @@ Upgrade.
 
 @pytest.fixture
 def author(client: Client) -> User:
-    user = User.objects.create_user("author", is_staff=True)
+    user = User.objects.create_user("author")
     names = ("view_runbook", "add_runbook", "change_runbook", "view_revision")
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     client.force_login(user)
@@ -97,8 +97,10 @@ def test_it_lints_while_the_author_types(client: Client, author: User) -> None:
 
 def test_it_lets_only_authors_in(client: Client) -> None:
     client.force_login(User.objects.create_user("viewer", is_staff=True))
-    assert _save(client, TEXT) == 403
-    assert client.post("/admin/runbooks/runbook/lint/", {"text": TEXT}).status_code == 403
+    assert _save(client, TEXT) == 302
+    assert not Runbook.objects.exists()
+    for address in ("/admin/", "/admin/runbooks/runbook/add/", "/admin/runbooks/runbook/lint/"):
+        assert client.get(address, follow=True).status_code == 403
 
 
 def test_it_refuses_to_change_a_revision(client: Client, author: User) -> None:
