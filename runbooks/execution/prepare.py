@@ -107,7 +107,7 @@ def _request(claim: Claim, check: Check, run_params: Facts, facts: Facts, read: 
     params = read.get(check.id)
     if params is None:
         given = {name: _value(name, value, run_params, facts) for name, value in check.with_.items()}
-        params = read_all(probe.params, given)
+        params = read_all(probe.params, {name: value for name, value in given.items() if value is not None})
         if not any(isinstance(value, Reference) and value.step for value in check.with_.values()):
             read[check.id] = params
     return Request(claim, probe, params, check.limits, check.interval_s)

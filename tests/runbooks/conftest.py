@@ -50,6 +50,7 @@ def _judge(report: Report) -> None:
     value = int(section.line(1))
     report.fact("value", value, "number", 1)
     report.fact("said", report.params.get("say") or "")
+    report.fact("bound", report.params["bound"])
     verdict = Verdict.CRIT if value >= 100 else Verdict.WARN if value >= 10 else Verdict.OK
     report.find("toy.high", verdict, f"the number is {value}", value=value, evidence=[report.evidence("number", 1)])
 
@@ -60,10 +61,10 @@ NUMBER = Probe(
     question="How high is the number?",
     collectors=(Collector("number", "echo", 'echo "${1:-5}"', args=("say",)),),
     judge=_judge,
-    facts=(FactSpec("value", "int", "the number"), FactSpec("said", "str", "the word")),
+    facts=(FactSpec("value", "int", "the number"), FactSpec("said", "str", "the word"), FactSpec("bound", "int", "a number with a default")),
     rules=(Rule("toy.high", "high", "none"),),
     sources=("none",),
-    params=(Param("say", "text"), Param("port", "port")),
+    params=(Param("say", "text"), Param("port", "port"), Param("bound", "int", default=7)),
 )
 
 

@@ -85,6 +85,20 @@ with: {port: "{first.value}"}
 ```
 """
 
+OPTIONAL = """---
+title: Optional
+kind: incident
+params:
+  bound: {type: int}
+---
+
+```check
+id: first
+probe: toy.number
+with: {bound: "{bound}"}
+```
+"""
+
 
 def run_all(run: Run) -> Run:
     execute(run.pk, list(run.hosts.values_list("pk", flat=True)))
@@ -173,6 +187,11 @@ def test_it_validates_a_fact_again_before_it_becomes_a_parameter(start: Callable
     step = run.steps.get(check_id="second")
     assert (step.state, step.result.reason) == (StepState.REFUSED, Reason.PARAM_INVALID)
     assert "port number from 1 to 65535" in step.result.finding
+
+
+def test_it_leaves_the_default_of_the_probe_to_a_parameter_that_nobody_set(start: Callable[..., Run]) -> None:
+    assert results(run_all(start(OPTIONAL)))["first"].facts["bound"] == 7
+    assert results(run_all(start(OPTIONAL, params={"bound": "9"})))["first"].facts["bound"] == 9
 
 
 @pytest.mark.parametrize(
