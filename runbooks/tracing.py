@@ -16,7 +16,7 @@ from checks import catalog
 from checks.errors import CheckError
 from checks.offline import Given, gather
 from checks.params import read_all
-from checks.results import Reason, Section, Verdict
+from checks.results import Section, Verdict
 from runbooks import dispatch
 from runbooks.document.model import Reference
 from runbooks.execution.store import keep, read_output
@@ -42,9 +42,7 @@ def read_paste(text: str) -> tuple[str, tuple[Section, ...]]:
     """The probe that reads the text, and its sections, redacted. Raises CheckError with what to paste instead."""
     size = len(text.encode("utf-8", "replace"))
     if size > PASTE_MAX:
-        raise CheckError(
-            f"this text has {size / (1 << 20):.1f} MiB; paste at most {PASTE_MAX >> 20} MiB: the table nat is needed most"
-        )
+        raise CheckError(f"this text has {size / (1 << 20):.1f} MiB; {TOO_LONG}")
     is_nft = bool(_NFT.search(text, 0, 64 << 10))
     if is_nft:
         text = _NFT_OBJECT.sub(r',\n{"\1":', text)  # a line of evidence is one object
@@ -56,7 +54,7 @@ def trace_paste(probe: str, question: Mapping[str, Any], sections: Sequence[Sect
     """Follow the packet and keep question, rules and answer. Raises CheckError when the text does not hold its rules at all."""
     judge = catalog.get(probe)
     result = judge.evaluate(sections, read_all(judge.params, question))
-    if not result.facts.get("branches") and result.reason is not Reason.TRUNCATED:
+    if not result.facts.get("branches"):
         raise CheckError(result.finding)
     said = result.as_json()
     findings = sorted(said["findings"], key=lambda one: _WORST_FIRST.index(one["verdict"]))[:FINDINGS_MAX]
@@ -113,8 +111,9 @@ def trace_host(question: Mapping[str, Any], host: Host, user: User, key: tuple[s
 
 def tracing_step(run: Run, host: Host) -> Step | None:
     """The run's step that follows a packet on that host."""
-    checks = [check.id for check in document_of(run.revision.text).steps if check.probe in TRACERS]
-    return run.steps.filter(check_id__in=checks, host=host).order_by("position").first()
+    probes = {check.id: check.probe for check in document_of(run.revision.text).steps if check.probe in TRACERS}
+    steps = list(run.steps.filter(check_id__in=probes, host=host).order_by("position"))
+    return min(steps, key=lambda step: TRACERS.index(probes[step.check_id]), default=None)
 
 
 def traces(step: Step) -> bool:
