@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 from checks import capture
 from checks.collectors.base import Collector
+from checks.commands import command_of, stem
 from checks.errors import CheckError
+from checks.outputs import named_file, outputs
 from checks.params import Param
 from checks.pasted import Block, clean, decode, encode, split
 from checks.probes.base import Probe
-from checks.recognise import assign, file_of, file_patterns, reads, shows_files, wrap
+from checks.recognise import assign, claimed, file_patterns, reads, shows_files, wrap
 from checks.redact import redact
 from checks.results import Section
 
@@ -38,34 +39,44 @@ class Gathered:
 
 
 def gather(probe: Probe, inputs: Sequence[Given]) -> Gathered:
-    """The probe's sections, redacted. Raises CheckError for a section it does not have or a text that could be two things."""
-    named = _named(probe, [given for given in inputs if given.section])
+    """The probe's sections, redacted. Raises CheckError for a section it does not have or a text that could be two things.
+
+    A file given without a section is known by what it holds or by its name; one that is used for nothing is told in a note.
+    """
     found: dict[str, Section] = {}
     params: dict[str, Any] = {}
-    notes: list[str] = []
-    loose: list[Given] = []
+    named: list[Given] = []
+    loose: list[tuple[Given, list[Block]]] = []
     for given in inputs:
-        if not given.section and capture.holds_capture(text := decode(given.data)):
+        if given.section:
+            named.append(given)
+        elif capture.holds_capture(text := decode(given.data)):
             wanted = _wanted(probe, capture.read(text))
             found |= {section.name: section for section in wanted.sections}
             params |= wanted.params
-        elif not given.section:
-            loose.append(given)
-    blocks = [block for given in loose for block in _blocks(probe, given)]
-    found |= {section.name: section for section in assign(probe, blocks)}
-    if loose and not found:
-        alone = _only_required(probe) if len(loose) == 1 else None
-        if alone:
-            found[alone.name] = Section(alone.name, encode(clean(decode(loose[0].data))), command=alone.title)
+        elif section := _named_as(probe, given):
+            named.append(replace(given, section=section))
         else:
-            names = ", ".join(probe.section_names())
-            notes.append(
-                f"nothing in {loose[0].name} looks like a section of {probe.id}; name it: -i SECTION=FILE, one of {names}"
-            )
-    found |= named
+            loose.append((given, [replace(block, source=given.name) for block in outputs(probe, given.name, text)]))
+    by_name = _named(probe, named)
+    found |= by_name
+    blocks = [block for _, parts in loose for block in parts]
+    found |= {section.name: section for section in assign(probe, blocks, by_name)}
+    used = {id(block) for claim in claimed(probe, blocks, by_name).values() for block in claim}
+    unused = [given for given, parts in loose if not any(id(block) in used for block in parts)]
+    if len(inputs) == len(unused) == 1 and (alone := _only_required(probe)):
+        found[alone.name] = Section(alone.name, encode(clean(decode(inputs[0].data))), command=alone.title)
+        unused = []
     order = probe.section_names()
     sections = sorted((section for section in found.values() if section.name in order), key=lambda one: order.index(one.name))
-    return Gathered(tuple(map(redact, sections)), params, tuple(notes))
+    open_names = [name for name in order if name not in found] or list(order)
+    notes = tuple(_unused(probe, given, open_names) for given in unused)
+    return Gathered(tuple(map(redact, sections)), params, notes)
+
+
+def _unused(probe: Probe, given: Given, names: Sequence[str]) -> str:
+    why = f"nothing in it looks like a section of {probe.id}" if given.data.strip() else "it is empty"
+    return f"{given.name} was not used: {why}; if it is one, name it: -i SECTION={given.name}, one of {', '.join(names)}"
 
 
 def offline_params(probe: Probe) -> tuple[Param, ...]:
@@ -84,19 +95,28 @@ def _wanted(probe: Probe, found: capture.Capture) -> capture.Wanted:
     raise CheckError(f"that capture was not made for {probe.id}; it holds {', '.join(wanted.probe for wanted in found.wanted)}")
 
 
-def _blocks(probe: Probe, given: Given) -> list[Block]:
-    """The outputs in a text. One without prompts is kept as it is, so that its line numbers are those of the file."""
-    text = clean(decode(given.data))
-    blocks = split(text)
-    if len(blocks) != 1 or blocks[0].command or blocks[0].path:
-        return blocks
-    path = next((path for collector in probe.collectors if (path := _file_of(collector, given.name))), "")
-    return [replace(blocks[0], text=text, first=1, path=path)]
+def _named_as(probe: Probe, given: Given) -> str:
+    """The section that the file is named after, unless it holds several outputs.
+
+    iptables-save is a command and a section; whether its output is that section, its first line says.
+    """
+    known = {name: collector for collector in probe.collectors for name in _names(collector)}
+    section = next((name for name in _spellings(given.name) if name in known), "")
+    if not section:
+        return ""
+    blocks = split(clean(decode(given.data)))
+    if len(blocks) > 1 or (blocks and command_of(section) and claimed(probe, blocks)):
+        return ""
+    return section
 
 
-def _file_of(collector: Collector, name: str) -> str:
-    bare = PurePosixPath(name).name
-    return file_of(collector, name) or file_of(collector, bare) or file_of(collector, PurePosixPath(bare).stem)
+def _spellings(name: str) -> list[str]:
+    """The sections that a file's name may mean: memcg-dirs.txt is memcg_dirs, softnet1 and softnet.before are softnet_a."""
+    bare = stem(name)
+    words = [bare, bare.lower(), bare.lower().replace("-", "_"), bare.lower().replace("_", "-")]
+    if match := re.fullmatch(r"(?i)(.+?)[-_.]?(?:(a|1|first|before|start)|(?:b|2|second|after|end))", bare):
+        words.append(match[1].lower().replace("-", "_") + ("_a" if match[2] else "_b"))
+    return words
 
 
 def _only_required(probe: Probe) -> Collector | None:
@@ -153,7 +173,8 @@ def _as_files(collector: Collector, texts: Sequence[tuple[str, str]]) -> str:
     files = []
     for name, text in texts:
         patterns = [pattern for pattern in file_patterns(collector) if "*" not in pattern]
-        path = _file_of(collector, name) or (patterns[0] if len(file_patterns(collector)) == len(patterns) == 1 else "")
+        alone = len(file_patterns(collector)) == len(patterns) == 1 and collector.script.lstrip().startswith("files ")
+        path = named_file(collector, name) or (patterns[0] if alone else "")
         if not path and len(texts) == 1:
             return text
         if not path:

@@ -50,7 +50,7 @@ def clean(text: str) -> str:
     'red\\n'
     """
     if "\r" in text:
-        text = re.sub(r"\r+\n", "\n", text)
+        text = re.sub(r"(?<!\r)\r+\n", "\n", text)  # looks at a run of CR once
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
     if "\x08" in text:
@@ -78,7 +78,7 @@ def _without_bom(data: bytes) -> str:
 class Block:
     """One output inside a paste: its text from line ``first`` to line ``last``, and what the line above it tells.
 
-    ``path`` is the file it shows, when the prompt's command or a header names exactly one.
+    ``path`` is the file it shows, when the prompt's command or a header names exactly one. ``source`` names the text it is from.
     """
 
     text: str
@@ -87,6 +87,7 @@ class Block:
     command: str = ""
     path: str = ""
     host: str = ""
+    source: str = ""
 
 
 _TOOLS = (

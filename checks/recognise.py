@@ -6,13 +6,14 @@ A part is known by its collector's ``looks_like``, or, for collectors that show 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
 from checks.catalog import catalog
 from checks.collectors.base import Collector
+from checks.commands import sections as sections_of
 from checks.errors import CheckError
 from checks.pasted import Block, encode, split
 from checks.probes.base import Probe
@@ -46,13 +47,17 @@ def recognise(text: str) -> list[Match]:
 
 def reads(collector: Collector, block: Block) -> bool:
     """True when the block looks like the output of that collector, or shows one of its files."""
-    if block.path and file_of(collector, block.path):
+    if block.path and (file_of(collector, block.path) or whole_file(collector, block.path)):
         return True
     return bool(collector.looks_like and _looks(collector.looks_like).search(block.text, 0, LOOKED_AT))
 
 
 def _readers(probe: Probe, block: Block) -> list[Collector]:
     found = [collector for collector in probe.collectors if reads(collector, block)]
+    if not found and block.command:
+        named = sections_of(block.command)
+        tool = re.sub(r"^(?:sudo\s+)?(?:/\S*/)?", "", block.command).split(None, 1)[0]
+        found = [collector for collector in probe.collectors if collector.name in named and tool in collector.script]
     return sorted(found, key=lambda collector: _closeness(collector, block), reverse=True)
 
 
@@ -63,35 +68,72 @@ def _closeness(collector: Collector, block: Block) -> tuple[int, int]:
     return len(typed & known) - len(typed - known), len(collector.looks_like)
 
 
-def assign(probe: Probe, blocks: Iterable[Block]) -> tuple[Section, ...]:
-    """The probe's sections from the blocks it can read. Raises CheckError when two different blocks claim one section."""
-    claims: dict[str, list[Block]] = {}
-    waiting = [(block, _readers(probe, block)) for block in blocks]
+def assign(probe: Probe, blocks: Iterable[Block], taken: Collection[str] = ()) -> tuple[Section, ...]:
+    """The probe's sections from the blocks it can read, but for those ``taken`` already.
+
+    Raises CheckError when two different blocks claim one section.
+    """
+    claims = claimed(probe, blocks, taken)
+    return tuple(
+        section for collector in probe.collectors for section in _named(collector, claims.get(collector.name, []), taken)
+    )
+
+
+def claimed(probe: Probe, blocks: Iterable[Block], taken: Collection[str] = ()) -> dict[str, list[Block]]:
+    """For each collector's name the blocks that are its output, in the order given."""
+    blocks = list(blocks)
+    claims: dict[str, list[int]] = {}
+    waiting = [(number, [one for one in _readers(probe, block) if _free(one, taken)]) for number, block in enumerate(blocks)]
     # A block that only one collector can read goes first, so that the others get what is left.
-    for block, readers in sorted(waiting, key=lambda entry: len(entry[1])):
+    for number, readers in sorted(waiting, key=lambda entry: len(entry[1])):
         if readers:
             free = [collector for collector in readers if collector.name not in claims]
-            claims.setdefault((free or readers)[0].name, []).append(block)
-    sections: list[Section] = []
-    for collector in probe.collectors:
-        claimed = sorted(claims.get(collector.name, ()), key=lambda block: block.first)
-        sections += _named(collector, claimed) if claimed else []
-    return tuple(sections)
+            claims.setdefault((free or readers)[0].name, []).append(number)
+    for collector in probe.collectors:  # a second answer to the same question is the one asked for again
+        again = f"{collector.name}_again"
+        if len(claims.get(collector.name, ())) == 2 and again in probe.section_names() and again not in (*claims, *taken):
+            claims[again] = [max(claims[collector.name])]
+            claims[collector.name].remove(claims[again][0])
+    return {name: [blocks[number] for number in sorted(numbers)] for name, numbers in claims.items()}
 
 
-def _named(collector: Collector, blocks: Sequence[Block]) -> list[Section]:
-    if shows_files(collector) and any(block.path for block in blocks):
+def _free(collector: Collector, taken: Collection[str]) -> list[str]:
+    names = [f"{collector.name}_a", f"{collector.name}_b"] if collector.sampled else [collector.name]
+    return [name for name in names if name not in taken]
+
+
+def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]) -> list[Section]:
+    if not blocks:
+        return []
+    if shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(file_of(collector, block.path) or block.path, block.text) for block in blocks])]
+    elif shows_files(collector) and any(block.path for block in blocks):
+        texts = _samples(collector, blocks)
     else:
         texts = list(dict.fromkeys(block.text for block in blocks)) if not collector.sampled else [b.text for b in blocks]
-    names = [f"{collector.name}_a", f"{collector.name}_b"] if collector.sampled else [collector.name]
+    names = _free(collector, taken)
     if len(texts) > len(names):
-        lines = " and ".join(f"{block.first}-{block.last}" + (f" of {block.host}" if block.host else "") for block in blocks[:4])
-        say = (
-            f"the lines {lines} can all be read as {collector.name}: keep the one that counts, or name it with -i {names[0]}=FILE"
+        places = " and ".join(_place(block) for block in blocks[:4])
+        raise CheckError(
+            f"{places} can all be read as {collector.name}: keep the one that counts, or name it: -i {names[0]}=FILE"
         )
-        raise CheckError(say)
     return [Section(name, encode(text), command=collector.title) for name, text in zip(names, texts, strict=False)]
+
+
+def _samples(collector: Collector, blocks: Sequence[Block]) -> list[str]:
+    """The files of each sample: the second one begins where a file comes again."""
+    samples: list[list[tuple[str, str]]] = [[]]
+    for block in blocks:
+        path = file_of(collector, block.path) or block.path
+        if path in (known for known, _ in samples[-1]):
+            samples.append([])
+        samples[-1].append((path, block.text))
+    return [wrap(files) for files in samples]
+
+
+def _place(block: Block) -> str:
+    lines = f"lines {block.first}-{block.last}"
+    return lines + (f" of {block.source}" if block.source else "") + (f" ({block.host})" if block.host else "")
 
 
 def shows_files(collector: Collector) -> bool:
@@ -102,10 +144,34 @@ def shows_files(collector: Collector) -> bool:
 @cache
 def file_patterns(collector: Collector) -> tuple[str, ...]:
     """The paths that the collector shows; what is only known on the host (a variable) is a ``*``."""
-    said = re.findall(r"\w*files((?:\\\n|[^;\n&|])*)", collector.script)
-    headed = re.findall(r"'== (/[^\s'\\]+)\\n", collector.script)
+    script = _assigned(collector.script)
+    said = re.findall(r"\w*files((?:\\\n|[^;\n&|])*)", script)
+    headed = re.findall(r"'== (/[^\s'\\]+)\\n", script)
     words = [re.sub(r"\$\{[^}]*\}|\$\w+", "*", word.strip("\"'")) for text in said for word in text.split()] + headed
     return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"[*/][\w.*/@:+-]*/[\w.*@:+-]+", word)))
+
+
+def _assigned(script: str) -> str:
+    """The script with its constant folders filled in: ``core=/proc/sys/net/core; files $core/somaxconn``."""
+    for name, folder in re.findall(r"(?:^|[;\s])(\w+)=(/[\w/]+)(?=[;\s])", script):
+        script = re.sub(rf"\${name}\b|\$\{{{name}\}}", folder, script)
+    return script
+
+
+_WHOLE_FILE = re.compile(
+    r"(?:^|&& |then )(?:cat|grep(?: -E)? '[^'\n]*') (/proc/[^\s;|&]+)(?: && printf '== end.*)?(?=;|\s*$)", re.MULTILINE
+)
+
+
+def whole_file(collector: Collector, path: str) -> str:
+    """The path of the one file that the collector prints as it is, when this is that file; else empty."""
+    match = _WHOLE_FILE.search(collector.script)
+    if not match:
+        return ""
+    pattern = re.sub(r"\$\{[^}]*\}|\$\w+", "*", match[1])
+    tails = (*_tails(path), *_tails(path.replace("/proc/net/", "/proc/self/net/")))
+    whole = next((tail for tail in tails if fnmatchcase(tail, pattern)), "")
+    return whole or (pattern if path == pattern.rpartition("/")[2] else "")
 
 
 def file_of(collector: Collector, path: str) -> str:

@@ -60,15 +60,20 @@ class KernelRelease:
 
 
 def parse_release(text: str) -> KernelRelease:
-    """Read the output of ``uname -r``.
+    """Read the output of ``uname -r``, or of ``uname -a``.
 
+    >>> parse_release("Linux node-1 5.10.0-28-amd64 #1 SMP Debian 5.10.209-2 (2024-01-31) x86_64 GNU/Linux\\n").version
+    (5, 10, 0)
     >>> parse_release("4.19.90-24.4.v2101.ky10.x86_64\\n")
     KernelRelease(text='4.19.90-24.4.v2101.ky10.x86_64', version=(4, 19, 90), distro='ky10', is_vendor_backport=True)
     >>> parse_release("5.4.278-1.el7.elrepo.x86_64\\n").is_vendor_backport
     False
     """
     lines = whole_lines(text)
-    match = re.match(r"^(\d{1,3})\.(\d{1,4})(?:\.(\d{1,5}))?(?=[.+_-]|$)\S*$", lines[0].strip()) if lines else None
+    first = lines[0].strip() if lines else ""
+    if whole := re.fullmatch(r"Linux \S+ (\S+) #\d.* (?:GNU/)?Linux", first):
+        first = whole[1]
+    match = re.match(r"^(\d{1,3})\.(\d{1,4})(?:\.(\d{1,5}))?(?=[.+_-]|$)\S*$", first)
     if not match or any(line.strip() for line in lines[1:]):
         raise ParseError("this is not a kernel release such as 5.10.0-28-amd64", line=1)
     release = match[0]

@@ -1,0 +1,71 @@
+r"""The outputs in one file, each with what tells which section it is: its prompt, its path, the file's own name, or its form.
+
+A list of sysctls is taken apart into the files under /proc/sys that it shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from checks.collectors.base import Collector
+from checks.commands import command_of
+from checks.pasted import Block, clean, split
+from checks.probes.base import Probe
+from checks.recognise import file_of, reads, whole_file
+
+# Files that say by their first line which they are.
+_FORMS = {
+    r"(?:#.*\n|\n)*(?:PRETTY_NAME|NAME|ID|VERSION)=": "/etc/os-release",
+    r"Linux version \d": "/proc/version",
+    r"(?:\S+ )*BOOT_IMAGE=\S+ ": "/proc/cmdline",
+    r"\d+ \d+ \d+:\d+ /\S* /\S* ": "/proc/self/mountinfo",
+    r"#subsys_name\s": "/proc/cgroups",
+    r"(?:\d+:[\w,=]*:/.*\n)+\Z": "/proc/1/cgroup",
+}
+_SETTING = re.compile(r"([a-z][\w-]*(?:\.[\w/@:-]+)+) ?= ?(.*)")
+
+
+def outputs(probe: Probe, name: str, text: str) -> list[Block]:
+    """The outputs in a text. One without prompts is kept as it is, so that its line numbers are those of the file."""
+    text = clean(text)
+    blocks = split(text)
+    if len(blocks) > 1 or (blocks and (blocks[0].command or blocks[0].path)):
+        return [part for block in blocks for part in _settings(probe, block)]
+    whole = Block(text, 1, text.count("\n"), host=blocks[0].host if blocks else "")
+    path = next((path for collector in probe.collectors if (path := named_file(collector, name))), "")
+    if path:
+        return [replace(whole, path=path)]
+    whole = replace(whole, command=command_of(name))
+    if not any(reads(collector, whole) for collector in probe.collectors):
+        whole = replace(whole, path=next((path for form, path in _FORMS.items() if re.match(form, text)), ""))
+    return _settings(probe, whole)
+
+
+def named_file(collector: Collector, name: str) -> str:
+    """The path of the collector's file that a recording is named after: its whole path, its end, its bare name."""
+    bare = PurePosixPath(name).name
+    names = (name, bare, PurePosixPath(bare).stem)
+    return next((path for word in names if (path := file_of(collector, word) or whole_file(collector, word))), "")
+
+
+def _settings(probe: Probe, block: Block) -> list[Block]:
+    """The files under /proc/sys that the probe knows, out of a list of sysctls; any other block as it is."""
+    rows = list(_rows(block))
+    if not rows or (len(rows) < block.text.count("\n") // 2 and not block.command.startswith("sysctl")):
+        return [block]
+    found = [
+        Block(value + "\n", line, line, path=path, host=block.host)
+        for line, path, value in rows
+        if path == "/proc/sys/kernel/osrelease" or any(file_of(collector, path) for collector in probe.collectors)
+    ]
+    return found or [block]
+
+
+def _rows(block: Block) -> Iterator[tuple[int, str, str]]:
+    """Line, path and value of each setting whose line is whole. In a name, / stands for a dot."""
+    for number, line in enumerate(block.text.split("\n")[:-1], block.first):
+        if match := _SETTING.fullmatch(line):
+            yield number, "/proc/sys/" + match[1].translate(str.maketrans("./", "/.")), match[2]
