@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -168,15 +169,28 @@ def test_it_forgets_old_traces_with_their_rules(viewer, ask, rules):
 
 
 def test_it_reads_a_listing_and_calls_it_unknown(viewer, ask, rules):
-    from pathlib import Path
-
     case = Path(__file__).parents[2] / "cases/probes/iptables.save/listing"
     text = next(path for path in case.iterdir() if path.name.startswith("iptables")).read_text()
     page = shown(viewer, ask(viewer, text))
     assert "Cannot tell" in page
 
 
-def test_it_reads_a_table_of_nftables_mode(viewer, ask):
+def test_it_draws_a_table_of_nftables_mode_from_its_one_line(viewer, ask):
+    case = Path(__file__).parents[2] / "cases/probes/nft.kubeproxy/healthy/nft_kp"
+    line = " ".join(case.read_text().split("\n"))
+    page = shown(viewer, ask(viewer, line))
+    assert "Each of 2 ways to 10.96.23.5:80 is open" in page
+    assert len(set(re.findall(r'id="(rule-\d+)"', page))) > 4
+    assert "172.19.1.10:8080" in page
+
+
+def test_it_speaks_chinese(viewer, ask, rules):
+    location = ask(viewer, rules())["Location"]
+    page = viewer.get(location, headers={"Accept-Language": "zh-CN"}).content.decode()
+    assert "到 prod/web:http 的 3 条路径全部畅通" in page
+
+
+def test_it_refuses_a_table_of_another_program(viewer, ask):
     table = '{"nftables": [{"metainfo": {"version": "1.0.6"}}, {"table": {"family": "ip", "name": "other", "handle": 1}}]}'
     assert "kube-proxy" in error_at(ask(viewer, table), "text")
 
@@ -296,8 +310,6 @@ def test_it_draws_the_worst_of_many_endpoints(viewer, ask, many):
 @pytest.fixture
 def live_host(monkeypatch):
     """A host, the shipped runbook, and a doorbell that nobody hears."""
-    from pathlib import Path
-
     from runbooks import live, tasks
     from runbooks.models import Revision, Runbook
 
