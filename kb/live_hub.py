@@ -189,15 +189,21 @@ class Hub:
             except (redis.RedisError, OSError, TimeoutError) as error:
                 if self.connected:
                     log.warning("the broker does not answer; live pages ask the database: %s", error)
-                self.connected = False
+                    self._now(connected=False)
             await asyncio.sleep(1)
+
+    def _now(self, *, connected: bool) -> None:
+        """Keep whether the broker answers; every page is told of a change at once."""
+        changed, self.connected = connected != self.connected, connected
+        for channel in self.channels.values() if changed else ():
+            channel.wake.set()
 
     async def _subscription(self) -> None:
         """Wake channels as messages come; a server that does not answer a ping counts as down."""
         options: dict[str, Any] = {"socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}
         async with redis.asyncio.Redis.from_url(settings.LIVE_URL, **options) as client, client.pubsub() as pubsub:
             await asyncio.wait_for(pubsub.psubscribe(f"{PREFIX}*"), SILENCE_S)
-            self.connected = True
+            self._now(connected=True)
             asked = False
             while True:
                 got = await pubsub.get_message(timeout=SILENCE_S)

@@ -27,6 +27,7 @@ from runbooks.models import Host, Revision, Run, Step
 from runbooks.parsed import document_of
 from runbooks.rows import insert_rows, key, moment
 from runbooks.signals import run_cancelled, run_started
+from runbooks.ticks import note_silent_broker
 from runbooks.waves import waves
 
 IDEMPOTENCY_HOURS = 24
@@ -186,6 +187,7 @@ def _ring(run_id: UUID, host_ids: list[int]) -> None:
     """After the commit. What the broker did not take is marked, so that the page can say so and the sweeper looks at once."""
     if not tasks.ring([(run_id, shard) for shard in tasks.shards(host_ids)]):
         Step.objects.filter(run=run_id, state=StepState.QUEUED).update(published_at=None)
+        note_silent_broker()
 
 
 # --- stopping ----------------------------------------------------------------

@@ -19,7 +19,7 @@ from runbooks.execution import execute
 from runbooks.execution.claim import READY_ON_ITS_HOST
 from runbooks.models import Run
 from runbooks.rows import moment
-from runbooks.ticks import process_name
+from runbooks.ticks import note_silent_broker, process_name
 
 BATCH = 200
 JITTER_S = 2.0
@@ -41,7 +41,8 @@ def sweep() -> int:
         cursor.execute(sql, [moment(rung_at), moment(before)])
         rows = cursor.fetchall()
     by_run = _by_run(rows)
-    tasks.ring([(run_id, shard) for run_id, hosts in by_run.items() for shard in tasks.shards(hosts)])
+    if not tasks.ring([(run_id, shard) for run_id, hosts in by_run.items() for shard in tasks.shards(hosts)]):
+        note_silent_broker()
     return len(rows)
 
 

@@ -22,6 +22,11 @@ def tick(kind: str) -> None:
     show_life(process_name(kind))
 
 
+def note_silent_broker() -> None:
+    """The broker did not take a message of this process just now."""
+    tick("no-broker")
+
+
 def show_life(name: str) -> None:
     """The process of that name lives; its kind stands before the ``@``."""
     row = ProcessTick(name=name, kind=name.partition("@")[0], at=db_now())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Max
 
+from checks.results import Reason
 from runbooks.choices import RUN_TERMINAL, STEP_TERMINAL, UNREACHED, StepState
 from runbooks.document.model import Document
 from runbooks.models import Host, ProcessTick, Result, ResultSection, Run, RunEvent, Step
@@ -100,10 +101,20 @@ def read_run(run_id: UUID) -> RunRows:
     for row in Step.objects.filter(run_id=run_id).order_by("position", "host_id").values_list(*_CELL_FIELDS):
         cell = _cell(*row)
         cells.setdefault(cell.check, {})[cell.host] = cell
+    _mark_unreached(cells)
     used = {cell.host for row in cells.values() for cell in row.values()}
     hosts = Host.objects.filter(runs=run_id).prefetch_related("groups")
     rows = {host.pk: _host(host) for host in sorted(hosts, key=_by_group) if not used or host.pk in used}
     return RunRows(run, document, rows, {check: row for check, row in cells.items() if row or not used})
+
+
+def _mark_unreached(cells: Mapping[str, dict[int, Cell]]) -> None:
+    """A check that was not asked because nobody got into its host is as unreached as those that were."""
+    every = [cell for row in cells.values() for cell in row.values()]
+    lost = {cell.host for cell in every if cell.reason in UNREACHED} - {cell.host for cell in every if cell.answered}
+    for cell in every:
+        if cell.host in lost and cell.state == StepState.SKIPPED and cell.reason == Reason.MISSING:
+            cells[cell.check][cell.host] = replace(cell, shown=Shown.UNREACHABLE)
 
 
 def _cell(

@@ -17,7 +17,8 @@ from runbooks.presenters.shown import Shown
 from runbooks.presenters.words import ago, number
 
 SILENT_AFTER = timedelta(seconds=30)
-WORKER, DRAIN, REAPER = "worker", "drain", "reaper"
+REFUSED_LATELY = timedelta(seconds=12)  # while something waits, the sweeper rings every five seconds
+WORKER, DRAIN, REAPER, NO_BROKER = "worker", "drain", "reaper", "no-broker"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def notices(rows: RunRows, ticks: Mapping[str, datetime], *, broker_down: bool =
     if reaper is not None and _silent(reaper, now):
         say = _("The reaper has not shown itself since %(at)s (%(ago)s). A check whose worker died may stay “running”.")
         made.append(Notice("no_reaper", Shown.WARN, say % {"at": _at(reaper), "ago": ago(reaper, now)}))
-    if broker_down:
+    refused = ticks.get(NO_BROKER)
+    if broker_down or (refused is not None and now - refused < REFUSED_LATELY):
         say = _("The message broker does not answer. Nothing is lost: results come from the database, a little slower.")
         made.append(Notice("broker_down", Shown.WARN, say))
     return tuple(made)

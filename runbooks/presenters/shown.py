@@ -57,7 +57,7 @@ def shown(state: str, verdict: str = "", reason: str = "") -> Shown:
         return Shown.RUNNING
     if reason in UNREACHED:
         return Shown.UNREACHABLE
-    if state == StepState.SKIPPED or verdict == Verdict.SKIPPED:
+    if verdict == Verdict.SKIPPED or (state == StepState.SKIPPED and verdict != Verdict.UNKNOWN):
         return Shown.NA
     try:
         return Shown(verdict)

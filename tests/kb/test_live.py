@@ -235,7 +235,9 @@ def test_it_wakes_up_by_redis(
         while not hub.connected:  # noqa: ASYNC110  the hub has no event for a test to wait for
             await asyncio.sleep(0.05)
         await off_loop(answer, run, "c1", "ok")
-        assert 'id="card-c1"' in (await page.event())[2]
+        html = ""
+        while 'id="card-c1"' not in html:  # that the server is back is told before
+            html = (await page.event())[2]
         await page.leave()
 
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ from runbooks.choices import RunState, StepState
 from runbooks.dispatch import IdempotencyConflictError, NothingToRunError, cancel, rerun, rerun_step, rerun_unreached_hosts
 from runbooks.execution import execute
 from runbooks.models import Result, Run, Step
+from runbooks.presenters.run import present_run
 from runbooks.signals import run_cancelled, run_finished, run_started
 
 TWO_WAVES = """---
@@ -93,6 +94,7 @@ def test_it_starts_without_a_broker(start: Callable[..., Run], script: Any, djan
         run = start()
     assert run.state == RunState.QUEUED
     assert [step.published_at for step in run.steps.all()] == [None, None]
+    assert [one.kind for one in present_run(run.pk).notices] == ["broker_down"]
 
 
 def test_it_validates_the_parameters(start: Callable[..., Run]) -> None:

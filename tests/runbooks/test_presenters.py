@@ -173,6 +173,8 @@ def test_it_takes_a_check_that_was_not_asked_for_no_answer(made_run: Any, answer
     answer(run, "c2", result("unknown", "not asked", reason="missing"), hosts=["host-2"], state="skipped")
     view = present_run(run.pk, Choice(run.hosts.get(name="host-2").pk))
     assert (view.status.hosts_answered, view.status.hosts) == (1, 2)
+    assert view.grid is not None
+    assert [row.cells[1].shown for row in view.grid.rows] == [Shown.UNREACHABLE, Shown.UNREACHABLE]
     first = next(part.card for part in view.parts if part.check == "c1")
     assert first is not None
     assert first.finding == "is away"
@@ -261,6 +263,10 @@ def test_it_says_since_when_no_worker_has_shown_itself(made_run: Any) -> None:
     ProcessTick.objects.filter(name="w1").update(at=timezone.now())
     assert present_run(run.pk).notices == ()
     assert [one.kind for one in present_run(run.pk, broker_down=True).notices] == ["broker_down"]
+    ProcessTick.objects.create(name="n1", kind="no-broker", at=timezone.now() - timedelta(seconds=20))
+    assert present_run(run.pk).notices == ()
+    ProcessTick.objects.filter(name="n1").update(at=timezone.now())
+    assert [one.kind for one in present_run(run.pk).notices] == ["broker_down"]
 
 
 def test_it_says_that_the_reaper_is_missing(made_run: Any) -> None:
