@@ -236,7 +236,7 @@ files /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-n
 LISTENERS = Collector(
     "listeners",
     "Ports that processes listen on",
-    "ss -ltnu",
+    "ss -ltnu && printf '== end\\n'",
     looks_like=r"^(?:tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+\S+:\d+",
     optional=True,
     max_bytes=1 << 22,

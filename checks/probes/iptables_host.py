@@ -143,6 +143,9 @@ def _read_nft(report: Report, host: Host) -> None:
 
 def _read_listeners(report: Report, host: Host) -> None:
     host.listeners = _want(report, "listeners", _listeners)
+    section = report.sections.get("listeners")
+    if host.listeners is not None and section and "== end" not in section.lines:
+        report.unknown(Reason.TRUNCATED, "listeners has no closing line: more processes may listen")
 
 
 def _listeners(text: str) -> dict[tuple[str, int], Line]:
