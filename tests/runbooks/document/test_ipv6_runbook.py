@@ -58,7 +58,7 @@ def answer_to(document, case, given):
         ("listeners", {}, "Nobody listens over IPv6"),
         ("nginx_named", {"server_name": "blog.example.org"}, "its configuration has a fault"),
         ("dns", {}, "none of its own name servers"),
-        ("nginx", {}, "see the yellow lines"),
+        ("nginx", {}, "something on it is not right"),
     ],
 )
 def test_it_answers_what_the_host_shows(document, case, given, says):
