@@ -6,25 +6,16 @@ A list of sysctls is taken apart into the files under /proc/sys that it shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from checks.collectors.base import Collector
 from checks.commands import command_of
-from checks.pasted import Block, clean, split
+from checks.pasted import Block, clean, file_by_form, split
 from checks.probes.base import Probe
-from checks.recognise import file_of, reads, whole_file
+from checks.recognise import file_of, reads, tables, whole_file
 
-# Files that say by their first line which they are.
-_FORMS = {
-    r"(?:#.*\n|\n)*(?:PRETTY_NAME|NAME|ID|VERSION)=": "/etc/os-release",
-    r"Linux version \d": "/proc/version",
-    r"(?:\S+ )*BOOT_IMAGE=\S+ ": "/proc/cmdline",
-    r"\d+ \d+ \d+:\d+ /\S* /\S* ": "/proc/self/mountinfo",
-    r"#subsys_name\s": "/proc/cgroups",
-    r"(?:\d+:[\w,=]*:/.*\n)+\Z": "/proc/1/cgroup",
-}
 _SETTING = re.compile(r"([a-z][\w-]*(?:\.[\w/@:-]+)+) ?= ?(.*)")
 
 
@@ -40,7 +31,7 @@ def outputs(probe: Probe, name: str, text: str) -> list[Block]:
         return [replace(whole, path=path)]
     whole = replace(whole, command=command_of(name))
     if not any(reads(collector, whole) for collector in probe.collectors):
-        whole = replace(whole, path=next((path for form, path in _FORMS.items() if re.match(form, text)), ""))
+        whole = replace(whole, path=file_by_form(text))
     return _settings(probe, whole)
 
 
@@ -61,7 +52,22 @@ def _settings(probe: Probe, block: Block) -> list[Block]:
         for line, path, value in rows
         if path == "/proc/sys/kernel/osrelease" or any(file_of(collector, path) for collector in probe.collectors)
     ]
+    for collector in probe.collectors:
+        keys = set(re.findall(r"\w+", collector.script))
+        for folder in tables(collector):
+            found += _table(folder, keys, rows, block)
     return found or [block]
+
+
+def _table(folder: str, keys: set[str], rows: Sequence[tuple[int, str, str]], block: Block) -> list[Block]:
+    """The switches of each device below that folder, one device per line, as the collectors print those in ``keys``."""
+    devices: dict[str, list[str]] = {}
+    for _, path, value in rows:
+        dev, _, key = path.removeprefix(f"{folder}/").rpartition("/")
+        if path.startswith(f"{folder}/") and key in keys and re.fullmatch(r"-?\d{1,18}", value):
+            devices.setdefault(dev, [dev]).append(f"{key}={value}")
+    text = "".join(" ".join(words) + "\n" for words in devices.values())
+    return [Block(text, block.first, block.last, path=folder, host=block.host)] if devices else []
 
 
 def _rows(block: Block) -> Iterator[tuple[int, str, str]]:

@@ -74,6 +74,25 @@ def _without_bom(data: bytes) -> str:
     return "utf-8"
 
 
+# Files that say by their first line which they are.
+_FORMS = {
+    r"(?:#.*\n|\n)*(?:PRETTY_NAME|NAME|ID|VERSION)=": "/etc/os-release",
+    r"Linux version \d": "/proc/version",
+    r"(?:\S+ )*BOOT_IMAGE=\S+ ": "/proc/cmdline",
+    r"\d+ \d+ \d+:\d+ /\S* /\S* .* - \S+ ": "/proc/self/mountinfo",
+    r"#subsys_name\s": "/proc/cgroups",
+}
+
+
+def file_by_form(text: str) -> str:
+    """The file that this text can only be, or an empty string.
+
+    >>> file_by_form('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\\nID=debian\\n')
+    '/etc/os-release'
+    """
+    return next((path for form, path in _FORMS.items() if re.match(form, text)), "")
+
+
 @dataclass(frozen=True)
 class Block:
     """One output inside a paste: its text from line ``first`` to line ``last``, and what the line above it tells.

@@ -15,7 +15,7 @@ from checks.catalog import catalog
 from checks.collectors.base import Collector
 from checks.commands import sections as sections_of
 from checks.errors import CheckError
-from checks.pasted import Block, encode, split
+from checks.pasted import Block, encode, file_by_form, split
 from checks.probes.base import Probe
 from checks.results import Section
 
@@ -47,7 +47,7 @@ def recognise(text: str) -> list[Match]:
 
 def reads(collector: Collector, block: Block) -> bool:
     """True when the block looks like the output of that collector, or shows one of its files."""
-    if block.path and (file_of(collector, block.path) or whole_file(collector, block.path)):
+    if block.path and (file_of(collector, block.path) or whole_file(collector, block.path) or block.path in tables(collector)):
         return True
     return bool(collector.looks_like and _looks(collector.looks_like).search(block.text, 0, LOOKED_AT))
 
@@ -106,7 +106,7 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
     if not blocks:
         return []
     if shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
-        texts = [wrap([(file_of(collector, block.path) or block.path, block.text) for block in blocks])]
+        texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
     elif shows_files(collector) and any(block.path for block in blocks):
         texts = _samples(collector, blocks)
     else:
@@ -120,11 +120,15 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
     return [Section(name, encode(text), command=collector.title) for name, text in zip(names, texts, strict=False)]
 
 
+def _path(collector: Collector, block: Block) -> str:
+    return file_of(collector, block.path) or block.path or file_by_form(block.text)
+
+
 def _samples(collector: Collector, blocks: Sequence[Block]) -> list[str]:
     """The files of each sample: the second one begins where a file comes again."""
     samples: list[list[tuple[str, str]]] = [[]]
     for block in blocks:
-        path = file_of(collector, block.path) or block.path
+        path = _path(collector, block)
         if path in (known for known, _ in samples[-1]):
             samples.append([])
         samples[-1].append((path, block.text))
@@ -139,6 +143,11 @@ def _place(block: Block) -> str:
 def shows_files(collector: Collector) -> bool:
     """True when the collector prints files under ``== PATH`` lines."""
     return bool(file_patterns(collector))
+
+
+def tables(collector: Collector) -> list[str]:
+    """The folders of sysctls that the collector shows as a table: one device per line."""
+    return re.findall(r"(?:^show |'== )(/proc/sys/net/ipv[46]/(?:conf|neigh))(?= |\\n)", collector.script, re.MULTILINE)
 
 
 @cache

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from checks.analyzers.kernel_version import KernelRelease, parse_release
 from checks.errors import ParseError
 from checks.parsers.container_tools import Driver, MajorMinor, parse_drivers, parse_kubelet, parse_runtimes, parse_systemd
+from checks.parsers.files import split_files
 from checks.parsers.kernel_cmdline import parse_cmdline
 from checks.parsers.mountinfo import Mount, parse_mountinfo
 from checks.parsers.proc_cgroups import ControllerRow, parse_proc_cgroups
@@ -94,7 +95,10 @@ def see(sections: Mapping[str, Section], need: Callable[[str], Section]) -> Seen
 
 def _see_mounts(section: Section) -> Seen:
     mounts, mounts_at = read_file(section, "/proc/self/mountinfo", parse_mountinfo)
-    seen = Seen(layout(mounts), is_files(section), mounts_at)
+    files = split_files(section.text)
+    there = {*files, *files.absent}
+    alone = files.complete and not {"/proc/cgroups", "/proc/cmdline"} <= there  # recorded files, not all of them
+    seen = Seen(layout(mounts), is_files(section) and not alone, mounts_at)
     if not seen.whole:
         if seen.layout.mode in ("none", "v1"):
             say = "this part of mountinfo shows no cgroup2 mount, but more rows may follow; collect it with its closing line"

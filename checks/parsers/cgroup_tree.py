@@ -105,6 +105,9 @@ def parse_number(text: str) -> int | None:
 def parse_tree(text: str) -> Tree:
     """Read the section. ``levels`` is empty when the target was not found. Raises ParseError when the section was cut."""
     files = split_files(text)
+    if text.strip() and not "== pids\n".startswith(text[:8]):
+        say = "these are single files; the limits of every ancestor count: record them with python -m checks script"
+        raise ParseError(say, Reason.MISSING)
     if not files.complete:
         raise ParseError("its closing line is missing; the output was cut", Reason.TRUNCATED)
     tree = Tree()

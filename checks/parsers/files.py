@@ -55,6 +55,8 @@ class Files:
             raise ParseError(f"{path} is there but this user may not read it", Reason.NEED_PRIVILEGE)
         if path in self.absent:
             raise ParseError(f"{path} does not exist on this host", Reason.MISSING)
+        if self.complete:  # recorded files, put together
+            raise ParseError(f"{path} was not collected", Reason.MISSING)
         raise ParseError(f"the output ends before {path}", Reason.TRUNCATED)
 
     def ending(self, suffix: str) -> str | None:

@@ -9,6 +9,7 @@ from checks.analyzers.kernel_gates import GATES, Gate, State
 from checks.analyzers.kernel_version import KernelRelease, built_for, parse_release
 from checks.collectors.kernel import KERNEL, MACHINE, OS
 from checks.params import Param
+from checks.parsers.files import split_files
 from checks.parsers.kernel_cmdline import parse_cmdline
 from checks.parsers.os_release import parse_os_release
 from checks.parsers.reading import read, read_file
@@ -38,8 +39,10 @@ def _kernel(report: Report) -> KernelRelease:
     if "os" not in report.sections:
         return kernel
     section = report.need("os")
-    flags, shift = read_file(section, "/proc/cmdline", parse_cmdline)
-    report.fact("cmdline", flags, "os", shift + 1)
+    files = split_files(section.text)
+    if not files.complete or any(path.endswith("/proc/cmdline") for path in (*files, *files.absent)):
+        flags, shift = read_file(section, "/proc/cmdline", parse_cmdline)
+        report.fact("cmdline", flags, "os", shift + 1)
     if "== /etc/os-release" not in section.lines:  # a minimal image has none
         return kernel
     names, shift = read_file(section, "/etc/os-release", parse_os_release)

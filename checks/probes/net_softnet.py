@@ -12,12 +12,14 @@ from checks.analyzers.counters import growth, seconds_between
 from checks.collectors.kernel import UPTIME
 from checks.collectors.network import NETDEV_KNOBS, SOFTNET
 from checks.errors import EvidenceError
+from checks.parsers.files import split_files
 from checks.parsers.reading import read, read_file, whole_number
 from checks.parsers.softnet_stat import SoftnetRow, parse_cpu_list, parse_softnet
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Evidence, Reason, Verdict
 
 _BACKLOG = "/proc/sys/net/core/netdev_max_backlog"
+_ONLINE = "/sys/devices/system/cpu/online"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ def _knobs(report: Report) -> tuple[list[int] | None, int | None]:
     section = report.need("netdev_knobs")
     backlog, shift = read_file(section, _BACKLOG, lambda text: whole_number(text.strip()))
     report.fact("netdev_max_backlog", backlog, "netdev_knobs", shift + 1)
-    return read_file(section, "/sys/devices/system/cpu/online", parse_cpu_list)[0], backlog
+    files = split_files(section.text)
+    if files.complete and _ONLINE not in (*files, *files.absent):  # a list of sysctls does not hold it
+        return None, backlog
+    return read_file(section, _ONLINE, parse_cpu_list)[0], backlog
 
 
 def _cpus(before: list[SoftnetRow], after: list[SoftnetRow], online: list[int] | None) -> list[Cpu]:
