@@ -180,14 +180,14 @@ class RuleSet:
 
         What stands in a ``trusted`` chain does not matter to the asker.
         """
-        seen: set[str] = set()
+        seen = set(trusted)
         waiting = [name]
         while waiting:
             chain = self.chain(table, waiting.pop())
             if chain is None or not self.whole(chain):
                 return False
             for rule in chain.rules:
-                if rule.target and rule.target not in TARGETS and rule.target not in seen | trusted:
+                if rule.target and rule.target not in TARGETS and rule.target not in seen:
                     seen.add(rule.target)
                     waiting.append(rule.target)
         return True
