@@ -29,6 +29,7 @@ TRACERS = (IPTABLES, NFTABLES)
 RUNBOOK = "kube-proxy-iptables-service-path"
 QUESTION = ("src", "dst", "dport", "proto", "origin")
 PASTE_MAX = 16 << 20
+LINES_MAX = 400_000  # five times the rules of the largest nodes; each line costs time whatever it says
 TOO_LONG = f"paste at most {PASTE_MAX >> 20} MiB: the tables nat and filter, without counters"
 FINDINGS_MAX = 200
 TEXT_MAX = 1000
@@ -43,6 +44,9 @@ def read_paste(text: str) -> tuple[str, tuple[Section, ...]]:
     size = len(text.encode("utf-8", "replace"))
     if size > PASTE_MAX:
         raise CheckError(f"this text has {size / (1 << 20):.1f} MiB; {TOO_LONG}")
+    lines = text.count("\n")
+    if lines > LINES_MAX:
+        raise CheckError(f"this text has {lines:,} lines, more than any node has rules; {TOO_LONG}")
     is_nft = bool(_NFT.search(text, 0, 64 << 10))
     if is_nft:
         text = _NFT_OBJECT.sub(r',\n{"\1":', text)  # a line of evidence is one object

@@ -25,7 +25,7 @@ from runbooks.presenters.trace import TraceView, present_step_trace, present_tra
 from runbooks.trace_form import TraceForm, initial_of, same_trace
 
 may_view = permission_required("runbooks.view_run", raise_exception=True)
-BODY_MAX = 2 * tracing.PASTE_MAX  # a form writes many characters of a rule as three
+SWELL = 2  # a form writes many characters of a rule as three
 
 
 @csrf_exempt  # a body is measured before anything reads it; _ask then looks at the token
@@ -34,11 +34,11 @@ BODY_MAX = 2 * tracing.PASTE_MAX  # a form writes many characters of a rule as t
 def ask(request: HttpRequest) -> HttpResponse:
     """The form, and what it asks. Bodies may be larger here than anywhere else, for a node's whole rules."""
     if request.method == "POST":
-        body = request.read(BODY_MAX + 1)
-        if len(body) > BODY_MAX:
-            form = _form(request, {})
-            form.add_error("text", _("This is too long: %(say)s.") % {"say": tracing.TOO_LONG})
-            return _page(request, form, status=413)
+        most = SWELL * tracing.PASTE_MAX
+        body = request.read(most + 1)
+        if len(body) > most:
+            say = _("This is too long: %(say)s.") % {"say": tracing.TOO_LONG}
+            return _page(request, _form(request, None), status=413, too_long=say)
         request._body = body
     return _ask(request)
 

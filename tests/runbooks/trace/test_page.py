@@ -236,8 +236,12 @@ def test_it_refuses_a_paste_that_is_too_long(viewer, ask, monkeypatch):
     assert "this text has 1.1 MiB; paste at most" in error_at(ask(viewer, "x" * 1_150_000), "text")
 
 
+def test_it_refuses_more_lines_than_any_node_has(viewer, ask):
+    assert "500,000 lines" in error_at(ask(viewer, "\n" * 500_000 + "x"), "text")
+
+
 def test_it_refuses_a_body_that_is_too_long_before_it_reads_it(viewer, ask, monkeypatch):
-    monkeypatch.setattr("runbooks.views.tracing.BODY_MAX", 1000)
+    monkeypatch.setattr(tracing, "PASTE_MAX", 500)
     response = ask(viewer, "x" * 2000)
     assert response.status_code == 413
     assert "too long" in error_at(response, "text")
