@@ -9,6 +9,7 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kb.settings")
+os.environ.setdefault("SIDENOTE_STATEMENT_TIMEOUT_S", "5")  # a page that waits longer helps nobody; workers may
 _pages = get_asgi_application()  # loads the apps, so it comes before everything that imports models
 
 from kb import live  # noqa: E402

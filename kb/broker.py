@@ -30,6 +30,23 @@ def binary() -> Path:
     )
 
 
+def policy_problem(url: str) -> str:
+    """Why this server must not carry the queue, in a sentence; empty when it may, or when it does not answer."""
+    import redis  # costs time, and the start of the embedded server does not need it
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
+            policy = str(client.info("memory").get("maxmemory_policy", ""))
+    except (redis.RedisError, OSError):
+        return ""  # that it does not answer is said elsewhere, and loses nothing
+    if not policy.startswith("allkeys-"):
+        return ""
+    return (
+        f"The broker throws keys away when its memory is full (maxmemory-policy {policy}), and the queue with them. "
+        "Set maxmemory-policy noeviction, or give Sidenote a server of its own."
+    )
+
+
 def argv(server: Path, socket: Path, data: Path) -> list[str]:
     """The server's command line: unix socket only, append-only file, nothing evicted (the queue must refuse, never forget)."""
     options = {

@@ -66,6 +66,7 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
     if parts.scheme not in ("postgresql", "postgres"):
         raise ImproperlyConfigured("SIDENOTE_DATABASE_URL must start with postgresql:// or sqlite:")
     query = dict(parse_qsl(parts.query))
+    query["options"] = f"{_limits()} {query.get('options', '')}".rstrip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -76,6 +77,14 @@ def database(url: str, data_dir: Path) -> dict[str, object]:
         "CONN_MAX_AGE": 0,
         "OPTIONS": query,
     }
+
+
+def _limits() -> str:
+    """PostgreSQL's own time limits: nothing sleeps inside a transaction, and no page waits long."""
+    limits = {"idle_in_transaction_session_timeout": "10s"}
+    if seconds := env_int("SIDENOTE_STATEMENT_TIMEOUT_S", 0):
+        limits |= {"statement_timeout": f"{seconds}s", "lock_timeout": "2s"}
+    return " ".join(f"-c {name}={value}" for name, value in limits.items())
 
 
 def directory(path: Path) -> Path:

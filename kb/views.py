@@ -20,6 +20,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from kb.broker import policy_problem
+
 RETRY_AFTER_S = 5
 
 
@@ -66,10 +68,12 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_GET
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether the database answers (503 when not) and whether the broker does (only said: nothing is lost without it)."""
+    """Whether the database answers and the broker keeps what it is given (503 when not). A broker that is away loses nothing."""
     found = {"database": _database_answers(), "broker": _broker_answers()}
     said = {name: "ok" if answers else "no answer" for name, answers in found.items()}
-    return JsonResponse(said, status=200 if found["database"] else 503)
+    forgetful = policy_problem(settings.LIVE_URL) if found["broker"] else ""
+    said |= {"broker": forgetful} if forgetful else {}
+    return JsonResponse(said, status=200 if found["database"] and not forgetful else 503)
 
 
 def _database_answers() -> bool:

@@ -25,6 +25,7 @@ from runbooks.execution.held import hold
 from runbooks.execution.settle import settle
 from runbooks.models import Host, Revision, Run, Step
 from runbooks.parsed import document_of
+from runbooks.room import need_room, said_when_full
 from runbooks.rows import insert_rows, key, moment
 from runbooks.signals import run_cancelled, run_started
 from runbooks.ticks import note_silent_broker
@@ -121,8 +122,9 @@ def _make(order: _Order) -> Run:
         raise NothingToRunError("choose at least one host")
     if not order.checks:
         raise NothingToRunError("this runbook has no check to run")
+    need_room()
     try:
-        with transaction.atomic():
+        with said_when_full(), transaction.atomic():
             return _earlier(order.idempotency) or _create(order)
     except IntegrityError:  # two requests with the same key at the same moment
         with transaction.atomic():

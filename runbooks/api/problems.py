@@ -8,12 +8,14 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from checks.errors import ParamError
 from runbooks.dispatch import IdempotencyConflictError, NothingToRunError
+from runbooks.room import StoreFullError
 
 
 def problem(
@@ -46,7 +48,14 @@ def install(api: NinjaAPI) -> None:
         ParamError, lambda request, error: problem(request, 422, error.say, [{"field": f"params.{error.name}", "say": error.say}])
     )
     answer(NothingToRunError, lambda request, error: problem(request, 422, error.say))
+    answer(StoreFullError, lambda request, error: problem(request, 507, error.say))
+    answer(OperationalError, _no_database)
+    answer(InterfaceError, _no_database)
     answer(IdempotencyConflictError, lambda request, error: problem(request, 409, error.say))
+
+
+def _no_database(request: HttpRequest, _error: Exception) -> HttpResponse:
+    return problem(request, 503, "the database does not answer; ask again in a few seconds", headers={"Retry-After": "5"})
 
 
 def _unauthenticated(request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
@@ -62,7 +71,3 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 def _field(path: Sequence[Any]) -> str:
     names = [str(part) for part in path if part not in ("body", "payload", "query", "path")]
     return ".".join(names) or "body"
-
-
-def _wrong_param(request: HttpRequest, error: ParamError) -> HttpResponse:
-    return problem(request, 422, error.say, [{"field": f"params.{error.name}", "say": error.say}])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +55,27 @@ def test_it_keeps_messages_over_a_kill_and_never_evicts(tmp_path: Path) -> None:
         policy = client.config_get("maxmemory-policy")
         assert "noeviction" in str(policy)
     supervisor.stop()
+
+
+@pytest.mark.needs("redis-server")
+@pytest.mark.parametrize(("policy", "refused"), [("allkeys-lru", True), ("noeviction", False), ("volatile-lru", False)])
+def test_it_refuses_a_server_that_throws_the_queue_away(tmp_path: Path, policy: str, refused: bool) -> None:
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path must be short
+        url = f"unix://{folder}/s?db=0"
+        said = [program, "--port", "0", "--unixsocket", f"{folder}/s", "--save", "", "--maxmemory-policy", policy]
+        server = subprocess.Popen(said, stdout=subprocess.DEVNULL)
+        try:
+            while not answers_ping(f"{folder}/s"):
+                assert server.poll() is None
+            assert ("noeviction" in broker.policy_problem(url)) is refused
+            env = os.environ | {"SIDENOTE_BROKER_URL": url, "SIDENOTE_DATA_DIR": str(tmp_path)}
+            worker = [sys.executable, "-m", "celery", "-A", "kb", "worker", "-Q", "probe", "--pool", "solo"]
+            if refused:
+                ended = subprocess.run(worker, env=env, capture_output=True, text=True, timeout=60, check=False)
+                assert ended.returncode != 0
+                assert "Set maxmemory-policy noeviction" in ended.stderr
+        finally:
+            server.terminate()
+            server.wait()
+    assert broker.policy_problem(url) == ""

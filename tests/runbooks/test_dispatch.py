@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from collections import namedtuple
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
 from checks.errors import ParamError, TransportError
 from checks.results import Reason
-from runbooks import dispatch, tasks
+from runbooks import dispatch, room, tasks
 from runbooks.choices import RunState, StepState
 from runbooks.dispatch import IdempotencyConflictError, NothingToRunError, cancel, rerun, rerun_step, rerun_unreached_hosts
 from runbooks.execution import execute
@@ -46,6 +50,9 @@ probe: toy.number
 fan_out: false
 ```
 """
+
+
+Usage = namedtuple("Usage", "total used free")
 
 
 def run_all(run: Run) -> Run:
@@ -95,6 +102,30 @@ def test_it_starts_without_a_broker(start: Callable[..., Run], script: Any, djan
     assert run.state == RunState.QUEUED
     assert [step.published_at for step in run.steps.all()] == [None, None]
     assert [one.kind for one in present_run(run.pk).notices] == ["broker_down"]
+
+
+def test_it_starts_nothing_when_there_is_no_room_for_results(
+    start: Callable[..., Run], settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on_disk = SimpleNamespace(vendor="sqlite", settings_dict={"NAME": str(tmp_path / "x.sqlite3")})
+    monkeypatch.setattr(room, "connection", on_disk)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1 << 40, 0, 12 << 20))
+    with pytest.raises(room.StoreFullError, match=r"12 MiB are free in .*, 50 are needed"):
+        start()
+    assert not Run.objects.exists()
+    settings.MIN_FREE_MIB = 10
+    assert start().state == RunState.QUEUED
+
+
+@pytest.mark.parametrize("say", ["database or disk is full", 'could not extend file "base/1": No space left on device'])
+def test_it_says_that_the_database_is_full(start: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, say: str) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OperationalError(say)
+
+    monkeypatch.setattr(dispatch, "insert_rows", full)
+    with pytest.raises(room.StoreFullError, match="make room there first"):
+        start()
+    assert not Run.objects.exists()
 
 
 def test_it_validates_the_parameters(start: Callable[..., Run]) -> None:
