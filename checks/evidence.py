@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from checks.results import Reason, Section
 
 _DENIED = (
@@ -11,6 +13,12 @@ _DENIED = (
     "you must be root",
     "a password is required",
     "are you root",
+)
+_COMPLAINT_LINES = 3
+_COMPLAINT = re.compile(
+    r"(?:[\w./-]+(?: v[\d.]+)?(?: \([^)]*\))?|error): (?:.*(?P<denied>permission denied|operation not permitted|must be root"
+    r"|(?:a password|a terminal) is required|unauthorized|forbidden)|.*not found\W*$)",
+    re.I,
 )
 
 _SAYS = {
@@ -23,12 +31,23 @@ _SAYS = {
     Reason.EMPTY: "{section} is empty, and nothing can be told from that",
 }
 
+_INSTEAD = {
+    Reason.TIMEOUT: "collect it again when the host is less busy, or with a longer time limit",
+    Reason.TRUNCATED: "collect the whole output again, without grep, head or a limit of lines, and keep its last line end",
+    Reason.TOOL_MISSING: "install the tool, or collect on another host or in a container that has it",
+    Reason.NEED_PRIVILEGE: "collect it again as root, or let sudo run that one command without a password",
+    Reason.KILLED: "collect it again when the host has memory and time to spare",
+    Reason.EMPTY: "collect it again; python -m checks explain {probe} shows the commands",
+    Reason.MISSING: "collect it too; python -m checks explain {probe} shows the commands",
+    Reason.UNPARSED: "collect what the probe reads in its own form; python -m checks explain {probe} shows the commands",
+}
+
 
 def why(section: Section, reason: Reason) -> str:
     """The sentence that says why the section cannot be believed."""
     if reason == Reason.TRUNCATED and not section.dropped_bytes:
         return f"{section.name} was cut: its command never reached its end"
-    error = section.stderr.decode("utf-8", "replace").strip().split("\n")[-1][:160] or "no message"
+    error = (section.stderr or section.stdout).decode("utf-8", "replace").strip().split("\n")[-1][:160] or "no message"
     return _SAYS[reason].format(section=section.name, rc=section.rc, dropped=section.dropped_bytes, error=error)
 
 
@@ -47,4 +66,26 @@ def unusable(section: Section, rc_ok: tuple[int, ...] = (0,), allow_empty: bool 
         return Reason.KILLED if section.rc > 128 else Reason.FAILED
     if not allow_empty and not section.stdout.strip():
         return Reason.NEED_PRIVILEGE if any(word.encode() in error for word in _DENIED) else Reason.EMPTY
-    return None
+    return complaint(section.stdout)
+
+
+def complaint(output: bytes) -> Reason | None:
+    """Why a pasted output is only its tool's complaint, or None: on a terminal both streams come out alike.
+
+    >>> complaint(b"iptables-save v1.8.7 (nf_tables): Could not fetch rule set: Permission denied (you must be root)")
+    <Reason.NEED_PRIVILEGE: 'need_privilege'>
+    >>> complaint(b"-bash: conntrack: command not found"), complaint(b"default via 192.0.2.1 dev eth0")
+    (<Reason.TOOL_MISSING: 'tool_missing'>, None)
+    """
+    if len(output) > 160 * _COMPLAINT_LINES:
+        return None
+    lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+    found = [_COMPLAINT.match(line.strip()) for line in lines]
+    if not found or len(found) > _COMPLAINT_LINES or not all(found):
+        return None
+    return Reason.NEED_PRIVILEGE if any(match and match["denied"] for match in found) else Reason.TOOL_MISSING
+
+
+def instead(reason: Reason, probe: str) -> str:
+    """What to collect in the place of evidence that cannot be believed; empty when collecting again would not help."""
+    return _INSTEAD.get(reason, "").format(probe=probe)

@@ -11,7 +11,7 @@ from typing import Any
 
 from checks.collectors.base import Collector, Privilege
 from checks.errors import EvidenceError
-from checks.evidence import unusable, why
+from checks.evidence import instead, unusable, why
 from checks.params import Param
 from checks.results import Evidence, Finding, ProbeResult, Reason, Section, Verdict, worst
 
@@ -212,9 +212,16 @@ class Report:
         return Verdict.OK, warn
 
     def unknown(self, reason: Reason, say: str, evidence: Iterable[Evidence] = (), rule: str = "") -> None:
-        """Add the finding that something could not be told, and why."""
+        """Add the finding that something could not be told, why, and what to collect instead."""
         self.findings.append(
-            Finding(rule=rule or "evidence", verdict=Verdict.UNKNOWN, say=say, evidence=tuple(evidence), reason=reason)
+            Finding(
+                rule=rule or "evidence",
+                verdict=Verdict.UNKNOWN,
+                say=say,
+                evidence=tuple(evidence),
+                remedy=instead(reason, self.probe.id),
+                reason=reason,
+            )
         )
 
     def skip(self, say: str) -> None:
