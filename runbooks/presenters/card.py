@@ -13,6 +13,7 @@ from runbooks.document.model import Check
 from runbooks.models import ResultSection
 from runbooks.presenters import hints
 from runbooks.presenters.database import Cell, Detail, HostRow
+from runbooks.presenters.differing import Differing
 from runbooks.presenters.evidence import SectionView, brief, deciding_lines
 from runbooks.presenters.facts import NO_FACTS, FactTable, fact_table, threshold_note
 from runbooks.presenters.over_hosts import (
@@ -78,6 +79,7 @@ class CardView:
     bars_say: str = ""
     spread: SpreadView | None = None
     picks: tuple[Pick, ...] = ()
+    differing: Differing | None = None
     facts: FactTable = NO_FACTS
     others: tuple[OtherFinding, ...] = ()
     sections: tuple[SectionView, ...] = ()

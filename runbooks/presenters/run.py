@@ -22,6 +22,7 @@ from runbooks.presenters.database import (
     read_sections,
     read_ticks,
 )
+from runbooks.presenters.differing import differing
 from runbooks.presenters.grid import GridView, grid
 from runbooks.presenters.notices import Notice, notices
 from runbooks.presenters.over_hosts import HOSTS_MAX, PICKS_OF, WORST_HOST, Choice, chosen, in_order
@@ -136,10 +137,12 @@ def _cards(rows: RunRows, choice: Choice, only: Collection[str] | None) -> dict[
     details = read_details([cell.step for cells in needed for cell in cells])
     shown_steps = [cell.step for _n, check in wanted if (cell := _shown_cell(rows, check, details, choice))]
     sections = read_sections(shown_steps)
-    return {
-        check.id: card(check, number, list(rows.cells[check.id].values()), details, sections, rows.hosts, choice)
+    differs = differing(rows, [check for _n, check in wanted])
+    shown = (
+        card(check, number, list(rows.cells[check.id].values()), details, sections, rows.hosts, choice)
         for number, check in wanted
-    }
+    )
+    return {one.check: replace(one, differing=differs.get(one.check)) for one in shown}
 
 
 def _with_detail(cells: list[Cell], choice: Choice) -> list[Cell]:

@@ -231,3 +231,40 @@ def test_it_takes_a_senseless_cursor_as_the_first_page(viewer: Client, made_run:
     made_run()
     for cursor in ("x", "9~9", "inf~" + str(uuid.uuid4()), "1e400~" + str(uuid.uuid4())):
         assert viewer.get("/runs/", {"before": cursor}).status_code == 200
+
+
+COMPARED = """### Alike?
+
+```check
+id: c1
+probe: cgroup.mode
+confirms: true
+compare: {all_equal: value, then: crit%s}
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("says", "line"),
+    [
+        ("", "<span>value differs: 1480 on host-3, 1500 on 2 other hosts</span>"),
+        (
+            ", say: the hosts were not set up alike",
+            '<span class="finding__host">host-3:</span> <span>the hosts were not set up alike</span>',
+        ),
+    ],
+)
+def test_it_names_the_host_that_differs(viewer: Client, made_run: Any, answer: Any, result: Any, says: str, line: str) -> None:
+    run = made_run(hosts=3, body=COMPARED % says)
+    answer(run, "c1", result("ok", value=1500), hosts=["host-1", "host-2"])
+    assert line not in page_of(viewer, run), "a host has still to answer"
+    answer(run, "c1", result("ok", value=1480), hosts=["host-3"])
+    assert line in page_of(viewer, run)
+    run.refresh_from_db()
+    assert run.verdict == "crit"
+
+
+def test_it_says_nothing_of_hosts_that_are_alike(viewer: Client, made_run: Any, answer: Any, result: Any) -> None:
+    run = made_run(hosts=3, body=COMPARED % ", say: the hosts were not set up alike")
+    answer(run, "c1", result("ok", value=1500))
+    assert "the hosts were not set up alike" not in page_of(viewer, run)
