@@ -72,7 +72,7 @@ def read_rule(number: int, line: str, table: str, packets: int | None = None, co
 
 
 def _conditions(words: list[str]) -> tuple[list[Match], bool, int] | None:
-    """The matches, whether one is unknown, and where the target's ``-j`` stands; None when a value is missing."""
+    """The matches, whether one is unknown, and where the target's ``-j`` stands; None for a missing value or a lone word."""
     matches: list[Match] = []
     opaque = negated = False
     module, at, size = "", 2, len(words)
@@ -94,6 +94,8 @@ def _conditions(words: list[str]) -> tuple[list[Match], bool, int] | None:
         option = SHORT.get(word) or word[2:]
         arity = ARITY.get(option)
         if arity is None or word[0] != "-":
+            if word[0] not in "-[":  # a lone word: the quotes are gone, or HTML stands in their place
+                return None
             opaque = True
             arity = _unknown_arity(words, at)
         if at + arity > size:
