@@ -13,6 +13,7 @@ from checks.results import Verdict
 from runbooks.choices import UNREACHED
 from runbooks.presenters.answer import Answer
 from runbooks.presenters.database import Cell, RunRows
+from runbooks.presenters.differing import differing
 from runbooks.presenters.hints import needs_key_decision
 from runbooks.presenters.over_hosts import shown_over_hosts
 from runbooks.presenters.shown import LABELS, Shown
@@ -123,6 +124,8 @@ def _without_answer(rows: RunRows, answer: Answer | None) -> tuple[str, str]:
         return visible(deciding.finding), _("This is the worst finding so far; other checks are still at work.")
     if deciding is not None:
         return visible(deciding.finding), _("No conclusion of this writeup covers what was found.") if answer else ""
+    if apart := _apart(rows):
+        return apart, _("No conclusion of this writeup covers what was found.") if answer else ""
     if rows.run.verdict == Verdict.UNKNOWN:
         lead = _("Nothing bad was found, but a deciding check stayed open.")
         return _("Not enough was seen to tell"), f"{lead} {aside}"
@@ -142,6 +145,15 @@ def _worst_cells(rows: RunRows) -> tuple[Cell | None, Cell | None]:
             elif cell.shown == word:
                 other = other or cell
     return deciding, other
+
+
+def _apart(rows: RunRows) -> str:
+    """What a confirming check says of hosts that differ, though each of them is well by itself; empty when there is none."""
+    if rows.run.verdict not in (Verdict.CRIT, Verdict.WARN):
+        return ""
+    steps = [check for check in rows.document.steps if check.id in rows.cells]
+    said = differing(rows, [check for check in steps if check.confirms] or steps).values()
+    return next((f"{one.hosts}: {one.say}" if one.hosts else one.say for one in said if one.shown == rows.run.verdict), "")
 
 
 def _spread_of(rows: RunRows, hosts: Sequence[int]) -> str:

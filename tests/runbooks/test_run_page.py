@@ -259,7 +259,9 @@ def test_it_names_the_host_that_differs(viewer: Client, made_run: Any, answer: A
     answer(run, "c1", result("ok", value=1500), hosts=["host-1", "host-2"])
     assert line not in page_of(viewer, run), "a host has still to answer"
     answer(run, "c1", result("ok", value=1480), hosts=["host-3"])
-    assert line in page_of(viewer, run)
+    html = page_of(viewer, run)
+    assert line in html
+    assert "is OK" not in html[: html.index('id="card-c1"')], "the heading tells it as well"
     run.refresh_from_db()
     assert run.verdict == "crit"
 
