@@ -154,7 +154,7 @@ def _recognise(options: argparse.Namespace) -> int:
     else:
         matches = recognise(clean(text))
         rows = [vars(match) for match in matches]
-        lines = [f"{match.probe} {match.section}: lines {match.first}-{match.last}" for match in matches]
+        lines = [f"{match.probe} {match.section}: {match.place}" for match in matches]
     print(
         "\n".join(map(json.dumps, rows) if options.json else lines) or "no probe knows this text",
         file=sys.stdout if rows else sys.stderr,

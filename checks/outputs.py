@@ -5,6 +5,7 @@ A list of sysctls is taken apart into the files under /proc/sys that it shows.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +17,9 @@ from checks.pasted import Block, clean, file_by_form, split
 from checks.probes.base import Probe
 from checks.recognise import file_of, reads, tables, whole_file
 
-_SETTING = re.compile(r"([a-z][\w-]*(?:\.[\w/@:-]+)+) ?= ?(.*)")
+_SETTING = re.compile(r"([a-z][\w-]*(?:\.[\w/@:-]+)+) = (.*)")
+_MANY = 200
+"""So many settings are what the kernel has: a file that sets sysctls at boot is shorter, and says nothing of the kernel."""
 
 
 def outputs(probe: Probe, name: str, text: str) -> list[Block]:
@@ -26,13 +29,25 @@ def outputs(probe: Probe, name: str, text: str) -> list[Block]:
     if len(blocks) > 1 or (blocks and (blocks[0].command or blocks[0].path)):
         return [part for block in blocks for part in _settings(probe, block)]
     whole = Block(text, 1, text.count("\n"), host=blocks[0].host if blocks else "")
-    path = next((path for collector in probe.collectors if (path := named_file(collector, name))), "")
+    path = next((path for collector in probe.collectors if (path := named_file(collector, name))), "") or _cni(name, text)
     if path:
         return [replace(whole, path=path)]
     whole = replace(whole, command=command_of(name))
     if not any(reads(collector, whole) for collector in probe.collectors):
         whole = replace(whole, path=file_by_form(text))
     return _settings(probe, whole)
+
+
+def _cni(name: str, text: str) -> str:
+    """A CNI configuration may have any name; it is known by its key, and by being whole."""
+    if '"cniVersion"' not in text:
+        return ""
+    try:
+        json.loads(text)
+    except ValueError:
+        return ""
+    bare = PurePosixPath(name).name
+    return f"/etc/cni/net.d/{bare if bare.endswith(('.conf', '.conflist', '.json')) else bare + '.conf'}"
 
 
 def named_file(collector: Collector, name: str) -> str:
@@ -45,7 +60,8 @@ def named_file(collector: Collector, name: str) -> str:
 def _settings(probe: Probe, block: Block) -> list[Block]:
     """The files under /proc/sys that the probe knows, out of a list of sysctls; any other block as it is."""
     rows = list(_rows(block))
-    if not rows or (len(rows) < block.text.count("\n") // 2 and not block.command.startswith("sysctl")):
+    typed = re.match(r"(?:sudo )?sysctl(?! .*-\w*[pw])", block.command)
+    if not typed and (len(rows) < _MANY or len(rows) < block.text.count("\n") // 2):
         return [block]
     found = [
         Block(value + "\n", line, line, path=path, host=block.host)
@@ -66,7 +82,9 @@ def _table(folder: str, keys: set[str], rows: Sequence[tuple[int, str, str]], bl
         dev, _, key = path.removeprefix(f"{folder}/").rpartition("/")
         if path.startswith(f"{folder}/") and key in keys and re.fullmatch(r"-?\d{1,18}", value):
             devices.setdefault(dev, [dev]).append(f"{key}={value}")
-    text = "".join(" ".join(words) + "\n" for words in devices.values())
+    text = "\n".join(map(" ".join, devices.values()))
+    if rows[-1][1].startswith("/proc/sys/vm/"):  # the last folder: no device was cut off or left out
+        text += "\n"
     return [Block(text, block.first, block.last, path=folder, host=block.host)] if devices else []
 
 

@@ -33,6 +33,11 @@ class Match:
     last: int
     host: str = ""
 
+    @property
+    def place(self) -> str:
+        """The lines, and the host whose prompt stood above them."""
+        return f"lines {self.first}-{self.last}" + (f" of {self.host}" if self.host else "")
+
 
 def recognise(text: str) -> list[Match]:
     """What in ``text`` can be read, and by which probes. Nothing for prose, code, logs and binary data."""
@@ -105,7 +110,9 @@ def _free(collector: Collector, taken: Collection[str]) -> list[str]:
 def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]) -> list[Section]:
     if not blocks:
         return []
-    if shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
+    if len(blocks) == 1 and collector.looks_like and _looks(collector.looks_like).search(blocks[0].text, 0, LOOKED_AT):
+        texts = [blocks[0].text]  # the probe reads it without the path too
+    elif shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
     elif shows_files(collector) and any(block.path for block in blocks):
         texts = _samples(collector, blocks)

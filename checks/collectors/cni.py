@@ -11,6 +11,7 @@ CNI_CONF = Collector(
     "cni_conf",
     "CNI configuration files",
     r"""
+# In the usual folder: files /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist /etc/cni/net.d/*.json
 if [ -d "$1" ] && { [ ! -r "$1" ] || [ ! -x "$1" ]; }; then printf '!! %s unreadable\n== end\n' "$1"; exit 0; fi
 if [ ! -d "$1" ]; then printf '!! %s missing\n== end\n' "$1"; exit 0; fi
 cd "$1" || exit 1

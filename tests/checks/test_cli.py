@@ -150,6 +150,16 @@ def test_it_takes_raw_files_for_a_section_of_files(run: Run, arguments: tuple[st
     assert json.loads(out)["facts"] == {"things": 3, "limit": "77"}
 
 
+def test_it_tells_a_person_which_file_it_did_not_use(run: Run) -> None:
+    write("things", "3 things\n"), write("more", "no\n")
+    status, out, err = run("judge", "toy.count", "-i", "things", "-i", "more")
+    assert (status, out.splitlines()[0]) == (0, "OK toy.count: there are 3 things")
+    assert err == (
+        "checks: more was not used: nothing in it looks like a section of toy.count; "
+        "if it is one, name it: -i SECTION=more, one of limits, clock_a, clock_b\n"
+    )
+
+
 def test_it_does_not_believe_a_raw_file_whose_last_line_has_no_end(run: Run) -> None:
     write("count", "3 things\n"), write("limit", "7")
     status, out, _ = run("judge", "toy.count", "--json", "-i", "count=count", "-i", "limits=limit")

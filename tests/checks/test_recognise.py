@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,29 @@ def test_it_finds_what_a_session_holds_with_the_lines() -> None:
     found = {(match.probe, match.section, match.first, match.last, match.host) for match in recognise(CAPTURED)}
     assert ("kernel.gate", "kernel", 2, 2, "node-1") in found
     assert ("kernel.gate", "os", 4, 4, "node-1") in found
+
+
+def test_it_tells_the_hosts_of_a_long_mixed_paste_apart() -> None:
+    noise = "".join(f"2025-01-07T10:00:0{n % 10} worker {n}: done, nothing to say\n" for n in range(5000))
+    paste = (
+        f"{noise}[root@node-1 ~]# ip r\ndefault via 192.0.2.1 dev eth0\n[root@node-1 ~]# ssh node-2\nLast login: today\n"
+        "root@node-2:~# uname -a\nLinux node-2 5.10.0-28-amd64 #1 SMP Debian 5.10.209-2 x86_64 GNU/Linux\n"
+        f"root@node-2:~# nonsense\nbash: nonsense: command not found\nroot@node-2:~# journalctl\n{noise}"
+        "node-3:~ # cat /proc/cgroups\n#subsys_name\thierarchy\tnum_cgroups\tenabled\nmemory\t4\t73\t1\n"
+    )
+    found = {(match.section, match.place) for match in recognise(paste) if match.probe in ("ip.route", "cgroup.memcg_dying")}
+    assert found == {
+        ("route4", "lines 5002-5002 of node-1"),
+        ("kernel", "lines 5006-5006 of node-2"),
+        ("cgroups", "lines 10011-10012 of node-3"),
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_finds_nothing_in_random_text(seed: int) -> None:
+    pick = random.Random(seed)
+    alphabets = (bytes(range(256)).decode("latin-1"), "0123456789abcdef \n", "abc xyz.,:/=[]#$>\n", "的一是了我不人在他有这中\n ")
+    assert recognise("".join(pick.choices(alphabets[seed % 4], k=50_000))) == []
 
 
 def test_it_finds_every_golden_case_in_a_session(case: Any) -> None:
