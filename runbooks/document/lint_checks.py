@@ -102,8 +102,9 @@ def _probe(check: Check, node: Node, probe: Probe | None, probes: Mapping[str, P
             near = nearest(name, known)
             hint = f"did you mean {near}?" if near else "its limits: " + (", ".join(known) or "none")
             problems.error(place, "unknown-limit", f"{check.probe} has no limit {name}; {hint}", near, len(name) if near else 0)
-    if check.samples == 2 and not probe.sampled:
-        problems.error(node.entries["samples"][0], "not-sampled", f"{check.probe} reads once: leave samples out")
+    for name in ("samples", "interval_s"):
+        if getattr(check, name) and not probe.sampled:
+            problems.error(node.entries[name][0], "not-sampled", f"{check.probe} reads once: leave {name} out")
     if check.compare and check.compare.fact not in [spec.name for spec in probe.facts]:
         near = nearest(check.compare.fact, [spec.name for spec in probe.facts])
         hint = f"; did you mean {near}?" if near else ""

@@ -57,7 +57,7 @@ def read_check(fence: Fence, heading: str, problems: Problems) -> tuple[Check | 
         expect=_expect(fields),
         when=fields.condition("when"),
         confirms=fields.flag("confirms", default=False),
-        samples=fields.number("samples", 1, 2),
+        samples=_samples(fields),
         interval_s=fields.number("interval_s", 1, 60),
         fan_out=fields.flag("fan_out", default=True),
         compare=_compare(fields),
@@ -71,6 +71,17 @@ def _step_id(fields: Fields) -> str:
         fields.wrong("id", "write up to 40 small letters, digits and _, beginning with a letter, such as memcg_dying")
         return ""
     return step_id
+
+
+def _samples(fields: Fields) -> int | None:
+    """Two or nothing: the probe knows whether one reading tells or two are compared."""
+    node = fields.node("samples")
+    if node is None:
+        return None
+    if isinstance(node.plain, bool) or node.plain != 2:
+        fields.wrong("samples", "write 2 or leave it out: the probe decides whether it reads once or twice, and never more often")
+        return None
+    return 2
 
 
 def _with(fields: Fields) -> dict[str, Any]:

@@ -42,7 +42,6 @@ expect:
   - {if: "memcg_total >= 60000", then: crit, say: "ids are nearly used up ({memcg_total})"}
 when: {all: ["mode.mode != unified", "mode in [ok, info]"]}
 confirms: true
-interval_s: 5
 fan_out: false
 compare: {outlier: memcg_total, then: crit, score: 5}
 ```
@@ -65,8 +64,14 @@ compare: {outlier: memcg_total, then: crit, score: 5}
             Comparison("mode", "in", ["ok", "info"], "mode in [ok, info]"),
         ),
     )
-    assert (zombies.confirms, zombies.interval_s, zombies.fan_out) == (True, 5, False)
+    assert (zombies.confirms, zombies.fan_out) == (True, False)
     assert zombies.compare == Compare("outlier", "memcg_total", Verdict.CRIT, score=5)
+
+
+def test_it_reads_how_long_lies_between_two_readings(check):
+    document = check("with: {pid: 1}", "samples: 2", "interval_s: 5", probe="cgroup.cpu")
+    assert document.problems == ()
+    assert (document.steps[0].samples, document.steps[0].interval_s) == (2, 5)
 
 
 def test_it_takes_the_title_from_the_heading_above(write):
