@@ -22,6 +22,8 @@ def insert_rows(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], *, ignore_conflicts: bool = False
 ) -> None:
     """Insert the rows. Values are plain: ids, numbers, text, bytes, and what ``moment``, ``key`` and ``as_json`` give."""
+    if not rows:
+        return
     quoted = ", ".join(connection.ops.quote_name(column) for column in columns)
     head = f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({quoted}) "
     tail = " ON CONFLICT DO NOTHING" if ignore_conflicts else ""

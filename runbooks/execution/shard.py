@@ -126,16 +126,17 @@ class Shard:
 
     def _turn(self) -> int:
         """Take what has arrived, judge and record it, and go on with the hosts that are through."""
-        outcomes: list[Outcome] = []
+        outcomes: dict[int, Outcome] = {}
         through: set[int] = set()
         for message in self.inbox.take(self.renew_at - time.monotonic()):
             if isinstance(message, Arrived):
-                outcomes += self._judge(message)
+                ends = self._judge(message)
             else:
                 through.add(message.host_id)
                 flight = self.flying.pop(message.host_id, None)
-                outcomes += self._left_over(message, flight.order.requests if flight else ())
-        count = self._record(outcomes)
+                ends = self._left_over(message, flight.order.requests if flight else (), outcomes)
+            outcomes.update((outcome.step_id, outcome) for outcome in ends)
+        count = self._record(list(outcomes.values()))
         if time.monotonic() >= self.renew_at:
             self._renew()
         return count + self._go_on({host_id for host_id in through if self.wave_of[host_id] < self.last_wave})
@@ -159,11 +160,11 @@ class Shard:
         steady(partial(hosts.note_error, taken.host_id, error))
         return [ended(taken, message.collected, error)]
 
-    def _left_over(self, message: Gone, asked: Sequence[Request]) -> list[Outcome]:
+    def _left_over(self, message: Gone, asked: Sequence[Request], told: Collection[int]) -> list[Outcome]:
         """The steps of a host that has nothing more to say and did not say everything."""
         over = (Reason.EXPIRED, TIME_OVER) if time.monotonic() >= self.deadline else None
         reason, say = self.stopping or over or message.why or (Reason.CONN_LOST, "the host gave no answer")
-        claims = [request.key for request in asked if isinstance(request.key, Claim)]
+        claims = [request.key for request in asked if isinstance(request.key, Claim) and request.key.step_id not in told]
         return [self._without(taken, reason, say) for taken in claims if self.mine.get(taken.step_id) == taken]
 
     def _without(self, taken: Claim, reason: Reason, say: str) -> Outcome:
