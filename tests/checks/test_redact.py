@@ -170,6 +170,13 @@ def test_it_returns_the_same_section_when_there_is_no_secret() -> None:
     assert redact(section) is section
 
 
+def test_it_redacts_what_comes_again_as_it_did_at_first() -> None:
+    for _ in range(2):
+        assert redact(Section("clean", b"mtu 1500\n")).stdout == b"mtu 1500\n"
+        assert redact(Section("env", b"PGPASSWORD=canary-90\n")).stdout == b"PGPASSWORD=[redacted]\n"
+        assert redact(Section("both", b"mtu 1500\n", b"PGPASSWORD=canary-90\n")).stderr == b"PGPASSWORD=[redacted]\n"
+
+
 def test_it_redacts_errors_too() -> None:
     section = redact(Section("x", b"", b"curl: https://u:canary@192.0.2.1 refused\n"))
     assert section.stderr == b"curl: https://[redacted]@192.0.2.1 refused\n"
