@@ -6,7 +6,7 @@ Missing, cut, late or damaged evidence is never ``ok``; it is ``unknown`` with a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -141,6 +141,15 @@ class Finding:
     remedy: str = ""
     source: str = ""
     reason: Reason | None = None
+
+
+def deciding(findings: Sequence[Finding]) -> Finding:
+    """The finding that speaks for all: of several bad ones the farthest beyond its threshold, else the first of the worst."""
+    verdict = worst(finding.verdict for finding in findings)
+    candidates = [finding for finding in findings if finding.verdict == verdict]
+    if verdict in (Verdict.WARN, Verdict.CRIT):
+        return max(candidates, key=lambda finding: abs(finding.margin or 0))
+    return candidates[0]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from checks.collectors.base import Collector, Privilege
 from checks.errors import EvidenceError
 from checks.evidence import instead, unusable, why
 from checks.params import Param
-from checks.results import Evidence, Finding, ProbeResult, Reason, Section, Verdict, worst
+from checks.results import Evidence, Finding, ProbeResult, Reason, Section, Verdict, deciding
 
 log = logging.getLogger(__name__)
 
@@ -232,23 +232,15 @@ class Report:
         """Roll up: the worst finding decides; a probe that found nothing is ``unknown``, never ``ok``."""
         if not self.findings:
             self.unknown(Reason.UNPARSED, "the output held nothing that this probe can judge")
-        verdict = worst(finding.verdict for finding in self.findings)
-        deciding = self._deciding(verdict)
+        finding = deciding(self.findings)
         return ProbeResult(
             probe=self.probe.id,
             version=self.probe.version,
-            verdict=verdict,
-            reason=deciding.reason,
-            finding=deciding.say,
+            verdict=finding.verdict,
+            reason=finding.reason,
+            finding=finding.say,
             facts=self.facts,
             fact_lines=self.fact_lines,
             findings=tuple(self.findings),
             sections=tuple(self.sections.values()),
         )
-
-    def _deciding(self, verdict: Verdict) -> Finding:
-        """The finding that speaks for the probe: of several bad ones the farthest beyond its threshold, else the first."""
-        candidates = [finding for finding in self.findings if finding.verdict == verdict]
-        if verdict in (Verdict.WARN, Verdict.CRIT):
-            return max(candidates, key=lambda finding: abs(finding.margin or 0))
-        return candidates[0]

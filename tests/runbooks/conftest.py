@@ -61,7 +61,11 @@ NUMBER = Probe(
     question="How high is the number?",
     collectors=(Collector("number", "echo", 'echo "${1:-5}"', args=("say",)),),
     judge=_judge,
-    facts=(FactSpec("value", "int", "the number"), FactSpec("said", "str", "the word"), FactSpec("bound", "int", "a number with a default")),
+    facts=(
+        FactSpec("value", "int", "the number"),
+        FactSpec("said", "str", "the word"),
+        FactSpec("bound", "int", "a number with a default"),
+    ),
     rules=(Rule("toy.high", "high", "none"),),
     sources=("none",),
     params=(Param("say", "text"), Param("port", "port"), Param("bound", "int", default=7)),
