@@ -98,6 +98,7 @@ class Block:
     """One output inside a paste: its text from line ``first`` to line ``last``, and what the line above it tells.
 
     ``path`` is the file it shows, when the prompt's command or a header names exactly one. ``source`` names the text it is from.
+    ``ended`` means that the next prompt follows, so nothing is missing below.
     """
 
     text: str
@@ -107,6 +108,7 @@ class Block:
     path: str = ""
     host: str = ""
     source: str = ""
+    ended: bool = False
 
 
 _TOOLS = (
@@ -144,6 +146,7 @@ class _Head:
     path: str = ""
     host: str = ""
     titles: bool = False  # headers such as "# ip route" follow each other; a session with real prompts has none
+    prompt: bool = False
 
 
 def _head(line: str, begun: bool) -> _Head | None:
@@ -153,7 +156,7 @@ def _head(line: str, begun: bool) -> _Head | None:
     for prompt in _PROMPTS:
         if match := prompt.match(line):
             found = match.groupdict()
-            return _said((found.get("command") or "").strip(), found.get("host") or "")
+            return replace(_said((found.get("command") or "").strip(), found.get("host") or ""), prompt=True)
     if line.startswith("```"):  # a chat or a Markdown page fences what was printed
         return _Head()
     if match := _FILE_HEADER.match(line):
@@ -184,17 +187,18 @@ def split(text: str) -> list[Block]:
     blocks: list[Block] = []
     head, start, begun = _Head(), 0, True
 
-    def close(end: int) -> None:
+    def close(end: int, ended: bool = False) -> None:
         first = next((number for number in range(start, end) if lines[number].strip()), end)
         if first < end:
             whole = end < len(lines)  # the last block of a text has the end that the text has
             last = end if whole or lines[-1] else end - 1
-            blocks.append(Block("\n".join(lines[first:end]) + "\n" * whole, first + 1, last, head.command, head.path, head.host))
+            output = "\n".join(lines[first:end]) + "\n" * whole
+            blocks.append(Block(output, first + 1, last, head.command, head.path, head.host, ended=ended and head.prompt))
 
     for number, line in enumerate(lines):
         found = _head(line, begun)
         if found:
-            close(number)
+            close(number, found.prompt)
             head, start, begun = found, number + 1, True
         elif line == "== end" and number + 1 < len(lines):  # what follows is another output
             close(number + 1)

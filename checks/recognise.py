@@ -21,6 +21,7 @@ from checks.results import Section
 
 LOOKED_AT = 64 << 10
 """How many characters of a part are looked at: its form shows early, and patterns may look ahead to the end."""
+_CLOSED = ("route4", "route6")
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,14 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
     if not blocks:
         return []
     if len(blocks) == 1 and collector.looks_like and _looks(collector.looks_like).search(blocks[0].text, 0, LOOKED_AT):
-        texts = [blocks[0].text]  # the probe reads it without the path too
+        texts = [_whole(collector, blocks[0])]  # the probe reads it without the path too
     elif shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
     elif shows_files(collector) and any(block.path for block in blocks):
         texts = _samples(collector, blocks)
     else:
-        texts = list(dict.fromkeys(block.text for block in blocks)) if not collector.sampled else [b.text for b in blocks]
+        texts = [_whole(collector, block) for block in blocks]
+        texts = texts if collector.sampled else list(dict.fromkeys(texts))
     names = _free(collector, taken)
     if len(texts) > len(names):
         places = " and ".join(_place(block) for block in blocks[:4])
@@ -125,6 +127,12 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
             f"{places} can all be read as {collector.name}: keep the one that counts, or name it: -i {names[0]}=FILE"
         )
     return [Section(name, encode(text), command=collector.title) for name, text in zip(names, texts, strict=False)]
+
+
+def _whole(collector: Collector, block: Block) -> str:
+    """The block's text, with the closing line of our own collectors where two prompts show that nothing is missing."""
+    whole = block.ended and collector.name in _CLOSED and collector.name in sections_of(block.command)
+    return block.text + "== end\n" * whole
 
 
 def _path(collector: Collector, block: Block) -> str:

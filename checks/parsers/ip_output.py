@@ -2,7 +2,7 @@
 
 The collectors print JSON with one element per line, and frame everything else with ``== COMMAND`` lines and a closing
 ``== end`` (see ``checks.parsers.files``), so that a cut is seen. A paste may hold bare text: it must end with a line end, and
-what a paste left out below its last line nobody can see.
+what a paste left out below its last line nobody can see, unless ``== end`` closes it there too.
 
 >>> output = read_output('[{"dst":"default","dev":"eth0"},\\n{"dst":"10.0.0.0/24","dev":"eth0"}]\\n')
 >>> output.tool, [(element.line, element["dst"]) for element in output.elements]
@@ -89,10 +89,14 @@ def read_output(text: str) -> Output:
     if _JSON.match(text):
         return Output("json", framed=True, elements=tuple(_elements(text)))
     lines = _without_blanks(list(enumerate(whole_lines(text), 1)))
+    framed = lines[-1][1] == "== end"
+    lines = lines[: len(lines) - framed]
+    if not lines:
+        return Output("iproute2", framed=True)
     _refuse_errors(lines)
     if lines[0][1].startswith(("IP address ", "Iface\t", "Inter-|")):
         return Output("procfs", framed=False, files={"/proc/net/" + _PASTED[lines[0][1][:3]]: lines})
-    return Output("iproute2", framed=False, lines=lines)
+    return Output("iproute2", framed=framed, lines=lines)
 
 
 _PASTED = {"IP ": "arp", "Ifa": "route", "Int": "dev"}

@@ -147,3 +147,10 @@ def test_it_ends_on_one_endless_line_and_on_many_prompts() -> None:
     assert len(split("[" * 2_000_000)) == 1
     assert len(split("$ x\ny\n" * 100_000)) == 100_000
     assert len(split("[a@b c" * 200_000)) == 1
+
+
+def test_it_knows_an_output_that_two_prompts_enclose() -> None:
+    session = f"[root@node-1 ~]# ip route\n{ROUTES}[root@node-1 ~]# \n"
+    assert [block.ended for block in split(session)] == [True]
+    assert [block.ended for block in split(session.rpartition("[")[0])] == [False]
+    assert [block.ended for block in split(session.partition("\n")[2])] == [False]
