@@ -158,3 +158,11 @@ def test_it_reads_without_a_script(chromium: Any, whole_site: Any) -> None:
     page.goto(page.url)
     assert page.locator(".step__result").count() > 0
     context.close()
+
+
+def test_it_asks_for_the_truth_when_the_machine_wakes(page: Any) -> None:
+    page.clock.install()
+    start(page, SLOW)
+    page.clock.run_for(1500)
+    with page.expect_request(lambda request: "again=yes" in request.url, timeout=3000):
+        page.clock.fast_forward(16_000)

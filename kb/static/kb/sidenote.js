@@ -1,7 +1,7 @@
 /* What the pages cannot do without a script: copy, walk the grid, keep a live page true. Everything is readable without it. */
 (() => {
   "use strict";
-  const POLL_MS = 5000, SILENT_MS = 25000, HIDDEN_MS = 30000;
+  const POLL_MS = 5000, SILENT_MS = 25000, SLEPT_MS = 4000, HIDDEN_MS = 30000;
   const $ = (id) => document.getElementById(id);
 
   /* Copy ------------------------------------------------------------------ */
@@ -142,7 +142,7 @@
 
   /* Live: the stream, and polling while it is cut ------------------------------ */
   const open = () => { const live = $("live"); return live && "open" in live.dataset ? live : null; };
-  let heard = Date.now(), cut = false, hiddenAt = 0, asked = 0;
+  let heard = Date.now(), cut = false, hiddenAt = 0, asked = 0, beat = Date.now(), hurried = 0;
   function hear() { heard = Date.now(); cut = false; stale(false); }
   function stale(yes) {
     const note = $("stale");
@@ -165,7 +165,14 @@
   }
   document.addEventListener("htmx:configRequest", (event) => {  // a page without a stream asks for a new one
     const live = open();
-    if (live && event.detail.elt === live && (cut || !live.hasAttribute("sse-connect"))) event.detail.parameters.again = "yes";
+    if (!live || event.detail.elt !== live) return;
+    if (cut || !live.hasAttribute("sse-connect")) event.detail.parameters.again = "yes";
+    event.detail.timeout = hurried-- > 0 ? 600 : 8000;  // after a sleep the browser may still hold dead connections
+  });
+  document.addEventListener("htmx:timeout", (event) => {
+    if (event.detail.elt.id !== "live") return;
+    asked = 0;
+    setTimeout(poll);
   });
   document.addEventListener("htmx:sseMessage", hear);
   document.addEventListener("htmx:sseOpen", hear);
@@ -178,7 +185,15 @@
   });
   setInterval(() => {
     tick();
+    const slept = Date.now() - beat > SLEPT_MS;  // a closed laptop wakes without any event, and its stream may be dead
+    beat = Date.now();
     if (!open()) return;
+    if (slept && !document.hidden) {
+      cut = true;
+      hurried = 4;
+      asked = 0;
+      return poll();
+    }
     const away = document.hidden ? Date.now() - hiddenAt : 0;
     if (away > HIDDEN_MS) return letGo();
     const silent = cut || Date.now() - heard > SILENT_MS;
