@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.management import call_command
 from ssh_rig.servers import start_stub
@@ -25,6 +25,7 @@ from runbooks.dispatch import start_run
 from runbooks.execution import execute
 from runbooks.execution.fleet import fleet
 from runbooks.execution.rights import UNATTENDED
+from runbooks.hosts import opener
 from runbooks.models import Host, Revision, Run, Runbook
 
 SHARD = 50
@@ -89,7 +90,8 @@ class Rig:
             for number in range(count)
         ]
         self.hosts = Host.objects.bulk_create(made)
-        self.targets = [self.stub.at(host.address) for host in self.hosts]
+        # The very targets of the road, so that all ways share their warm connections.
+        self.targets = [cast("SshTransport", opener(host)(ConnectionPool)).target for host in self.hosts]
         self.requests = [Request(number, PROBE, {"number": number}) for number in range(checks)]
         self.commands = plan(self.requests).commands
 
