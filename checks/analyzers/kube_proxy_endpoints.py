@@ -15,14 +15,15 @@ from checks.results import Verdict
 
 
 def without_endpoints(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
-    """K07: a service chain is reached but leads nowhere."""
-    if not model.rules.complete:
+    """K07: a service chain is reached but leads nowhere. Up to 1.8 that is right beside a REJECT, so that must be in sight."""
+    refusing = model.rules.chain("filter", "KUBE-SERVICES")
+    if not model.rules.complete and (refusing is None or not model.rules.whole(refusing)):
         return
     for service in model.services:
         for kind in ("SVC", "SVL"):
             name = service.chains.get(kind, "")
             chain, jumps = model.rules.chain("nat", name), model.references.get(("nat", name), [])
-            if chain is None or not jumps or service.no_endpoints:
+            if chain is None or not jumps or service.no_endpoints or not model.rules.whole(chain):
                 continue
             balancing = service.balancing[kind]
             dropped = any(rule.target == "KUBE-MARK-DROP" for rule in chain.rules)

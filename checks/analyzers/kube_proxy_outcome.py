@@ -102,7 +102,8 @@ def _untouched(model: KubeProxy, packet: Packet, branch: Branch, part: str) -> I
 def _around(model: KubeProxy, host: Host, packet: Packet, branches: list[Branch]) -> Iterator[Fault]:
     """What the rules alone do not decide: a node port at a foreign address, another nftables table."""
     service = node_port(model, packet)
-    if service and host.node.local and packet.dst not in host.node.local and not fronts_at(model, packet.dst):
+    own = host.node.local and (packet.dst in host.node.local or packet.dst == "::1" or packet.dst.startswith("127."))
+    if service and host.node.local and not own and not fronts_at(model, packet.dst):
         say = f"{packet.dport} is the node port of {service.label}, but {packet.dst} is no address of this node"
         front = next(front for front in (*service.fronts, *service.refusals) if front.kind == "nodeport")
         yield Fault("K47", Verdict.INFO, say, (Line(model.rules.section, front.rule.line),))

@@ -10,7 +10,7 @@ import pytest
 from checks.offline import Given, gather
 from checks.probes.iptables import SAVE
 from checks.probes.iptables_trace import TRACE
-from checks.results import Reason, Verdict
+from checks.results import Reason, Section, Verdict
 
 CASES = Path(__file__).parents[3] / "cases" / "probes" / "iptables.save"
 NFT = (CASES / "healthy" / "iptables-nft-save").read_text("utf-8")
@@ -127,3 +127,16 @@ def test_it_refuses_other_texts(text):
     result = SAVE.evaluate(gather(SAVE, [Given("iptables-save", "x", text.encode())]).sections)
     assert result.verdict is Verdict.UNKNOWN
     assert result.reason is Reason.UNPARSED
+
+
+def test_it_calls_every_loopback_address_the_nodes_own() -> None:
+    case = Path(__file__).parents[3] / "cases/probes/iptables.trace/loopback"
+    sections = [Section("iptables-nft-save", (case / "iptables-nft-save").read_bytes())]
+    sections.append(Section("route4", b"local 192.0.2.4 dev eth0 table local proto kernel scope host src 192.0.2.4\n"))
+    asked = {"src": "127.0.0.1", "dport": 30080, "proto": "tcp", "origin": "host", "iif": ""}
+    rules = {
+        dst: {found.rule for found in TRACE.evaluate(sections, asked | {"dst": dst}).findings}
+        for dst in ("127.0.0.1", "192.0.2.9")
+    }
+    assert "K47" not in rules["127.0.0.1"]
+    assert "K47" in rules["192.0.2.9"]
