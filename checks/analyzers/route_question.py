@@ -27,7 +27,7 @@ _CALICO_PROTOS = ("bird", "12", "80")
 _SMALLEST_BLOCK = {4: 20, 6: 116}
 SAYS = {
     "blackhole": "is dropped by {route}: EINVAL",
-    "unreachable": "is refused by {route}: EHOSTUNREACH",
+    "unreachable": "is refused by {route}: {error}",
     "prohibit": "is refused by {route}: EACCES",
     "none": "has no route: ENETUNREACH, the network is unreachable",
 }
@@ -78,7 +78,9 @@ def no_way(dst: Address, result: str, answer: Answer | None) -> Fault:
         says = f"{dst} falls into calico's own {block}: no pod of this node has this address, no fault by itself"
         return Fault("R04", Verdict.INFO, says, places(answer), result)
     by = route.name if route else f"rule {answer.rule.priority}" if answer and answer.rule else f"a {result} route"
-    says = f"{dst} " + SAYS.get(result, "is dropped: {route}").format(route=by) + (explain(answer) if answer and route else "")
+    error = answer.error if answer else "EHOSTUNREACH"  # a rule that says unreachable gives ENETUNREACH, a route does not
+    told = SAYS.get(result, "is dropped: {route}").format(route=by, error=error)
+    says = f"{dst} {told}" + (explain(answer) if answer and route else "")
     return Fault("R04", Verdict.CRIT, says, places(answer), result)
 
 
