@@ -73,7 +73,7 @@ def parse_release(text: str) -> KernelRelease:
     first = lines[0].strip() if lines else ""
     if whole := re.fullmatch(r"Linux \S+ (\S+) #\d.* (?:GNU/)?Linux", first):
         first = whole[1]
-    match = re.match(r"^(\d{1,3})\.(\d{1,4})(?:\.(\d{1,5}))?(?=[.+_-]|$)\S*$", first)
+    match = re.match(r"^(\d{1,3})\.(\d{1,4})(?:\.(\d{1,5}))?(?=[.+_-]|$)[A-Za-z0-9.+_~@:-]*$", first)
     if not match or any(line.strip() for line in lines[1:]):
         raise ParseError("this is not a kernel release such as 5.10.0-28-amd64", line=1)
     release = match[0]
