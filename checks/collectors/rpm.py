@@ -24,6 +24,14 @@ SPEC = Collector(
     looks_like=r"(?s)^(Name|Summary)\s*:.*^%(?:files|install|build|prep)\b|^%files\b",
     max_bytes=2 << 20,
 )
+BUILD_LOG = Collector(
+    "log",
+    "What rpmbuild printed",
+    'cat "$1"',
+    args=("log",),
+    looks_like=r"^(?:Executing\(%\w+\): |Processing files: \S|RPM build errors:$|error: Empty %files file )",
+    max_bytes=16 << 20,
+)
 SHOWRC = Collector(
     "showrc",
     "Macros of the build host",

@@ -24,10 +24,11 @@ HOST_FACTS = (
 
 def read_host(report: Report) -> tuple[str, Showrc | None]:
     """Record the host's rpm version and macro family; the family is unknown when its macros were not collected."""
-    version = ""
-    if "version" in report.sections and (match := re.match(r"RPM version (\S+)\n", report.need("version").text)):
-        version = match[1]
-        report.fact("rpm_version", version, "version", 1)
+    if "version" in report.sections:
+        match = re.match(r"RPM version (\S+)\n", report.need("version").text)
+        if not match:
+            raise ParseError("this is not the line that rpm --version prints, or it was cut", Reason.UNPARSED, "version", 1)
+        report.fact("rpm_version", match[1], "version", 1)
     if "showrc" not in report.sections:
         return "unknown", None
     showrc = read(report.need("showrc"), parse_showrc)

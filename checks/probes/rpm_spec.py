@@ -5,6 +5,8 @@ Knowledge: the matrix in ``checks.analyzers.rpm_strip``, rpm's macro manual, and
 
 from __future__ import annotations
 
+import re
+
 from checks.analyzers.rpm_strip import SIDE_EFFECTS, Row, Switches, row, switches
 from checks.collectors.rpm import SHOWRC, SPEC, VERSION
 from checks.params import Param
@@ -33,7 +35,21 @@ def judge_spec(report: Report) -> None:
     else:
         _goals(report, spec, found, outcome)
     _side_effects(report, spec, found)
+    _by_version(report, found, outcome)
     _style(report, spec)
+
+
+def _by_version(report: Report, found: Switches, outcome: Row) -> None:
+    """What depends on the host's rpm; nothing when its version was not collected."""
+    numbers = re.match(r"(\d+)\.(\d+)", str(report.facts.get("rpm_version", "")))
+    version = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    if version >= (4, 20) and found.has("debug_package_nil") and not found.has("enable_debug_undef"):
+        say = "rpm 4.20 and newer make debuginfo by another switch: debug_package %{nil} alone may no longer turn it off"
+        lines = [_at(report, found.on["debug_package_nil"]), report.evidence("version", 1)]
+        report.find("S7", Verdict.WARN, say, evidence=lines)
+    if version >= (4, 14) and outcome.debuginfo:
+        say = "beside the debuginfo package a debugsource package is built; one switch turns off both"
+        report.find("S12", Verdict.INFO, say, evidence=[report.evidence("version", 1)])
 
 
 def _spec_facts(report: Report, spec: Spec, found: Switches, outcome: Row) -> None:
@@ -140,10 +156,17 @@ _SPEC_RULES = (
         "Turn off only the step that hurts, such as %global __brp_strip %{nil}.",
     ),
     Rule("S5", "missing build ids are hidden", "rpm macros.in; find-debuginfo", "Link with --build-id, and remove the switch."),
+    Rule(
+        "S7",
+        "debug_package is set to nil on rpm 4.20 or newer",
+        "rpm-software-management/rpm pull request 3085",
+        "%undefine _enable_debug_packages, and look at the packages that come out.",
+    ),
     Rule("S8", "%define vanishes at the end of its braces", "rpm macro manual: scope of %define", "Write %global."),
     Rule("S9", "expanding the spec runs code", "rpm macro manual: %(…) and %{lua:…}"),
     Rule("S10", "a macro in a comment is expanded", "rpm macro manual", "Double the percent sign."),
     Rule("S11", "one macro has two bodies", "rpm macro manual: the last definition wins", "Keep one definition."),
+    Rule("S12", "a debugsource package is built as well", "Fedora 27 and RHEL 8: _debugsource_packages"),
 )
 
 PROBES: tuple[Probe, ...] = (
