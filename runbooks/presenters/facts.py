@@ -86,7 +86,7 @@ def _fact_of(finding: Mapping[str, Any], detail: Detail, taken: Iterable[str]) -
         line = detail.fact_lines.get(name) or {}
         if (line.get("section"), line.get("line")) in lines:
             return name
-    return same[0] if len(same) == 1 else ""
+    return same[0] if len(same) == 1 and finding.get("threshold") is not None else ""  # equal by chance proves nothing
 
 
 def _equal(fact: Any, value: Any) -> bool:
