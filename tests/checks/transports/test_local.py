@@ -62,11 +62,11 @@ def children():
 
 
 async def test_it_leaves_no_process_and_no_descriptor_behind(gather):
-    before = set(os.listdir("/proc/self/fd"))
+    before, others = set(os.listdir("/proc/self/fd")), set(children().split())  # another test's helper may live in this process
     for _ in range(5):
         await gather(LocalTransport(), Command("one", "echo one"))
     assert len(os.listdir("/proc/self/fd")) <= len(before) + 2
-    assert children() == ""
+    assert set(children().split()) <= others
 
 
 async def test_it_needs_no_variable_of_this_environment(gather, monkeypatch):
