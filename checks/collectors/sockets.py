@@ -57,3 +57,10 @@ printf '== end\n'
     looks_like=r"\A== uptime a$[\s\S]*^== sample 1$|\A\d+ +\d+ +\S+:\d+ +\S+:\d+.*\n\s+\S.*\bcwnd:\d+",
     timeout_s=40,
 )
+
+SOCKSTAT = Collector(
+    "sockstat",
+    "Sockets in use and the limits of TCP",
+    "files /proc/net/sockstat /proc/sys/net/ipv4/tcp_mem /proc/sys/net/ipv4/tcp_max_orphans /proc/sys/net/ipv4/tcp_max_tw_buckets",
+    looks_like=r"^== /proc/net/sockstat$|\Asockets: used \d+$",
+)
