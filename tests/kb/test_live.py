@@ -110,8 +110,9 @@ def test_it_sends_what_happens_and_ends_with_the_run(application: live.LiveAppli
             await off_loop(answer, run, check, "ok")
             application.hub().ring(run.pk)
             name, seq, html = await page.event()
+            while seq < number:  # the notice that the broker is away may come first
+                name, seq, html = await page.event()
             assert name == "changed"
-            assert seq >= number
             assert f'id="card-{check}" hx-swap-oob="true"' in html
         assert (await page.event())[0] == "done"
         assert (await page.next())["more_body"] is False
