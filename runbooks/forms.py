@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from checks.errors import ParamError
 from checks.params import TYPES, Param, read
 from checks.transports.ssh_target import read_pins
-from runbooks import keys
 from runbooks.choices import HostKeyState
 from runbooks.document.model import Document
 from runbooks.models import Credential, Host, HostGroup
@@ -159,6 +158,8 @@ class HostForm(forms.Form):
         return host
 
     def _credential(self) -> Credential:
+        from runbooks import keys  # cryptography is loaded only where a key is made or opened
+
         given = self.cleaned_data
         name = self._free_name(given["name"])
         if given["key_from"] == "existing":

@@ -10,7 +10,6 @@ from checks.results import Reason
 from checks.transports.base import Transport
 from runbooks.choices import HostKeyState, TransportKind
 from runbooks.clock import db_now
-from runbooks.keys import private_key
 from runbooks.models import Host
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ def _local(host: Host) -> Opener:
 def _ssh(host: Host) -> Opener:
     from checks.transports.ssh import SshTransport  # asyncssh is loaded only where it is used
     from checks.transports.ssh_target import SshTarget
+    from runbooks.keys import private_key  # and so is cryptography
 
     assert host.credential is not None
     target = SshTarget(

@@ -6,11 +6,13 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.cookiejar import CookieJar
 from pathlib import Path
 
@@ -133,6 +135,24 @@ def test_it_brings_back_what_was_killed(start: Callable[..., Up]) -> None:
         return "celery" in running and "server unixsocket" in running
 
     assert up.until(lambda: "worker ended" in up.said and "broker ended" in up.said and back(), 30), f"{up.said}{up.children()}"
+    assert up.stop() == 0
+
+
+def test_it_loads_ssh_and_the_api_only_where_they_are_used(start: Callable[..., Up], tmp_path: Path) -> None:
+    """Each of these takes some ten megabytes of every process that loads it, and an idle Sidenote is five processes."""
+    up = start().ready()
+    heavy = {"cryptography": "hazmat/bindings/_rust", "pydantic": "_pydantic_core"}
+
+    def loaded(name: str) -> list[str]:
+        return [args for pid, args in up.children().items() if heavy[name] in Path(f"/proc/{pid}/maps").read_text()]
+
+    def all_have_shown_themselves() -> bool:
+        with closing(sqlite3.connect(tmp_path / "data" / "sidenote.sqlite3")) as database:
+            return database.execute("SELECT count(DISTINCT kind) FROM runbooks_processtick").fetchone() == (3,)
+
+    assert up.until(all_have_shown_themselves, 30), up.children()
+    assert loaded("cryptography") == []
+    assert ["uvicorn" in args for args in loaded("pydantic")] == [True]
     assert up.stop() == 0
 
 

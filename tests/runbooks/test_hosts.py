@@ -27,7 +27,7 @@ def test_it_reaches_this_machine_without_a_connection() -> None:
 
 
 async def test_it_reaches_an_ssh_host_with_its_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosts, "private_key", lambda credential: b"the key of " + credential.name.encode())
+    monkeypatch.setattr(keys, "private_key", lambda credential: b"the key of " + credential.name.encode())
     host = Host(name="web-1", transport="ssh", address="192.0.2.7", port=2222, username="ops", host_key="ssh-ed25519 AAAA")
     host.credential = keys.Credential(name="ops")
     opened = hosts.opener(host)(ConnectionPool)

@@ -143,7 +143,9 @@ def _children(bind: str, port: int, workers: int) -> list[dict[str, Any]]:
     web = [python, "-m", "uvicorn", "kb.asgi:application", "--host", bind, "--port", str(port), "--no-access-log"]
     web += ["--timeout-graceful-shutdown", "2", "--log-level", "warning"]
     pool = ["--pool", "prefork", "--concurrency", str(workers), "--without-gossip", "--without-mingle", "--without-heartbeat"]
-    worker = [python, "-m", "celery", "-A", "kb", "worker", "-Q", "probe", "-l", "WARNING", "-n", "embedded@%h", *pool]
+    # Django's checks would load the pages and the API, which no worker needs.
+    worker = [python, "-m", "celery", "--skip-checks", "-A", "kb", "worker", "-Q", "probe", "-l", "WARNING", "-n", "embedded@%h"]
+    worker += pool
     children: list[dict[str, Any]] = [
         {"name": "web server", "argv": web, "ready": {"http": f"http://{_host(bind)}:{port}/healthz"}, "grace_s": 4},
         {"name": "worker", "argv": worker, "grace_s": 8},

@@ -17,6 +17,7 @@ class Command(BaseCommand):
     """Look for waiting steps every two seconds."""
 
     help = "Run steps that have waited more than ten seconds, without Celery and without Redis."
+    requires_system_checks = ()  # they would load the pages and the API
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One round or many."""

@@ -19,6 +19,7 @@ class Command(BaseCommand):
     """Reap and sweep every five seconds."""
 
     help = "End steps whose worker went away and runs whose time is over; ring again for steps that wait."
+    requires_system_checks = ()  # they would load the pages and the API
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One round or many."""
