@@ -60,11 +60,20 @@ def reads(collector: Collector, block: Block) -> bool:
 
 def _readers(probe: Probe, block: Block) -> list[Collector]:
     found = [collector for collector in probe.collectors if reads(collector, block)]
-    if not found and block.command:
-        named = sections_of(block.command)
+    named = sections_of(block.command) if block.command else ()
+    if not found and named:
         tool = re.sub(r"^(?:sudo\s+)?(?:/\S*/)?", "", block.command).split(None, 1)[0]
         found = [collector for collector in probe.collectors if collector.name in named and tool in collector.script]
+    elif named:
+        found = _of_family(probe, found, named)
     return sorted(found, key=lambda collector: _closeness(collector, block), reverse=True)
+
+
+def _of_family(probe: Probe, found: list[Collector], named: Collection[str]) -> list[Collector]:
+    """What ``ip -6 rule`` printed is never the IPv4 rules, although it looks like them: the typed command tells the family."""
+    families = {name[:-1]: name[-1] for name in named if name.endswith(("4", "6"))}
+    ours = [one for one in found if one.name[-1] not in "46" or families.get(one.name[:-1], one.name[-1]) == one.name[-1]]
+    return ours or [collector for collector in probe.collectors if collector.name in named]
 
 
 def _closeness(collector: Collector, block: Block) -> tuple[int, int]:

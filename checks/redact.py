@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from checks.redact_blocks import KEY_HINTS, Span, block_scalar, manifests, private_keys
 from checks.results import Section
 
 MARK = b"[redacted]"
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ _SURROUNDED = (
     _shape("@", r""":([^\s@/"':]{1,256})@(?:tcp|unix)\("""),  # Go's MySQL DSN
     _shape(
         "auth",
-        r"""authorization(?:\\*["'])?[^\S\n]*[:=][^\S\n]*(?:\\*["'])?(?:(?:digest|aws4-hmac-sha256|ntlm)[^\S\n]+([^"'\n]+)"""
+        r"""authorization(?:(?:\\*["'])?[^\S\n]*[:=][^\S\n]*(?:\\*["'])?|[^\S\n]+["'](?=basic|bearer))(?:(?:digest|aws4-hmac-sha256|ntlm)[^\S\n]+([^"'\n]+)"""
         r"""|(?:(?:basic|bearer|token|negotiate|apikey)[^\S\n]+)([^\s"',\\]+)|([^\s"',\\]{16,}))""",
     ),
     _shape("bearer", r"""bearer[^\S\n]+([a-z0-9._~+/=-]{16,})"""),
     _shape("cookie:", r"""cookie:[^\S\n]*([^\n"']+)"""),
     _shape(
-        "?",
+        "? &",
         r"""[?&](?:amp;)?(?:x-(?:amz|goog|oss)-(?:signature|credential|security-token)|signature|(?:aws|oss)accesskeyid|sig|sign"""
         r"""|googleaccessid|\w{0,20}_token|token|(?:api_?)?key|auth|code|passw(?:or)?d|pwd|(?:client_)?secret)=([^&\s"'<>\\\0]+)""",
     ),
@@ -54,8 +54,8 @@ _SURROUNDED = (
     _shape("</", r"""<(?:\w+:)?\w{0,40}(?:password|secret|token|api_?key)>([^<\n]+)</"""),
     _shape(
         "--",
-        r"""(?<![\w-])--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|psk|token|secret|(?:secret|access|api|private)-?key)[ \0]+"""
-        r"""["']?([^\s\0"'-][^\s\0"']*)""",
+        r"""(?<![\w-])--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|psk|token|secret"""
+        r"""|(?:secret|access|api|private|certificate)-?key)[ \0]+["']?([^\s\0"'-][^\s\0"']*)""",
     ),
     _shape("-u", r"""[ \0]-(?:u|-user|-proxy-user)[ =\0]["']?[^\s\0:"']{1,64}:(?!\d+\b)([^\s\0"']+)"""),
     _shape("pass", r"""sshpass[ \0]+-p[ \0]*([^\s\0]+)"""),
@@ -63,6 +63,25 @@ _SURROUNDED = (
     _shape("-cli", r"""(?:redis|valkey)-cli[^\n]{0,100}?[ \0]-a[ \0]["']?([^\s\0"']+)"""),
     _shape("pass auth psk", r"""(?:requirepass|masterauth|wpa-psk|wpa-passphrase)[ \t]+([^\n]+)"""),
     _shape("pass", r"""login[ \t]+[^\s]{1,128}[ \t]+password[ \t]+([^\s]+)"""),  # netrc
+    _shape(
+        "pass", r"""password[ \t]+["']([^"'\n]+)["']|neighbor[ \t]+[^\s]{1,64}[ \t]+password[ \t]+([^\s"']+)"""
+    ),  # bird, SQL, FRR
+    _shape("identified", r"""identified[ \t]+by[ \t]+(?:password[ \t]+)?["']([^"'\n]+)"""),
+    _shape("auth", r"""stats[ \t]+auth[ \t]+[^\s:]{1,64}:([^\s]+)"""),  # HAProxy
+    _shape(
+        "auth pass pw",
+        r"""(?:auth_pass|insecure-password|bindpw|authtok|rootpw)[ \t:=]{1,20}([^\s"';]+)""",
+    ),
+    _shape("pass redis_auth", r"""(?<![a-z0-9_])(?:pass|redis_auth)=["']?(?!\d+\b)([^\s"';&]+)"""),
+    _shape(".dockerc", r"""\.dockerc(?:onfigjson|fg)(?:\\{0,8}["'])?\s{0,20}:\s{0,20}\\{0,8}["']?([a-z0-9+/=]{8,})"""),
+    _shape(
+        "pass secret token key credential pwd",
+        r"""name["']?[ \t]{0,20}:[ \t]{0,20}["']?"""  # a container's environment in a manifest
+        r"""[\w.-]{0,60}?(?:passw(?:or)?d|passphrase|secret|token|(?:api|access|private)_?key|credentials?|_pass|_pwd)"""
+        r"""["']?,?\s{0,80}["']?value["']?[ \t]{0,20}:[ \t]{0,20}(?:"((?:[^"\\\n]|\\.)+)|'?([^\s"'|>{][^\n"']*))""",
+    ),
+    _shape("{s", r""":\{s?sha(?:256|512)?\}([a-z0-9+/=]{16,})"""),  # htpasswd, LDAP
+    _shape(":::", r"""(?:^|\n)[a-z_][\w.-]{0,31}:!?([./a-z0-9]{13}):\d{1,6}:\d*:\d*:\d*:"""),  # /etc/shadow of old
     _shape("0x", r"""(?:auth|auth-trunc|enc|aead)[ \t]+[a-z0-9()_-]{1,64}[ \t]+(0x[0-9a-f]{8,})"""),  # ip xfrm state
 )
 
@@ -81,6 +100,8 @@ _FORMED = (
     _shape("npm_ pypi- pat_ dop_v1_", r"(?<![A-Za-z0-9])((?:npm_|pypi-|dckr_pat_|dop_v1_)[A-Za-z0-9_-]{20,})"),
     _shape("hvs. hvb. hvr.", r"(?<![A-Za-z0-9])(hv[sbr]\.[A-Za-z0-9_-]{20,})"),
     _shape("SG.", r"(?<![A-Za-z0-9])(SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,})"),
+    _shape("8Q~", r"(?<![A-Za-z0-9_~.-])([A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34})"),  # Azure
+    _shape("LS0tLS1CRUdJTiB", r"(LS0tLS1CRUdJTiB(?!D)[A-Za-z0-9+/=]*)"),  # base64 of -----BEGIN, but for certificates
     _shape("AGE-SECRET-KEY-", r"(AGE-SECRET-KEY-1[A-Z0-9]{20,})"),
     _shape("$", r"(\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2id?)\$[./A-Za-z0-9$=,+]{13,})"),  # crypt(3)
 )
@@ -89,10 +110,9 @@ _FORMED = (
 _NAME = re.compile(
     rb"(?:(passw(?:or)?d|passphrase|psk|[_-]pass|[_-]pwd|(?:private|preshared|pre-shared)[ _-]?key)"
     rb"|(?:secret|token|(?:api|access|account|auth|signing|encryption|secret)[ _-]?key(?:[_-]?id)?|secret_key_base|credentials?))"
-    rb"(\\*[\"'])?(?:[^\S\n]*=>?|(:)(?!:|//))[^\S\n]*"
+    rb"(\\*[\"'])?(?:[^\S\n]*=>?|(?:(?<=[\"'])[^\S\n]{1,20})?(:)(?!:|//))[^\S\n]*"
 )
 _NAME_HINTS = ("pass", "psk", "pwd", "key", "secret", "token", "credential")
-_KEY_HINTS = ("PRIVATE KEY", "Private-Lines")
 _QUOTED = re.compile(rb"""\\+["']([^"'\\\n]*)|"((?:[^"\\\n]|\\.)*)|'([^'\n]*)""")
 _BARE = re.compile(rb"""(?:[^\s\0"'<>,;&{}\\]|[,;&](?![\w.-]{1,64}=|\s|\Z))+""")
 _LINE = re.compile(rb"[^\s{\[|>\\][^\n]*")
@@ -111,7 +131,7 @@ def _fewest(*hints: Iterable[str]) -> tuple[str, ...]:
 
 
 _IN_LOWER = _fewest(_NAME_HINTS, *(shape.hints for shape in _SURROUNDED))
-_AS_IT_IS = _fewest(_KEY_HINTS, *(shape.hints for shape in _FORMED))
+_AS_IT_IS = _fewest(KEY_HINTS, *(shape.hints for shape in _FORMED))
 
 
 _clean: set[str] = set()
@@ -152,10 +172,12 @@ def _spans(data: bytes) -> Iterator[Span]:
         yield from _shaped(_SURROUNDED, lower, lower_text)
         if any(map(lower_text.__contains__, _NAME_HINTS)):
             yield from _named(lower)
+            if "kind" in lower_text and "secret" in lower_text:
+                yield from manifests(lower)
     if any(map(text.__contains__, _AS_IT_IS)):
         yield from _shaped(_FORMED, data, text)
-        if any(map(text.__contains__, _KEY_HINTS)):
-            yield from _private_keys(data)
+        if any(map(text.__contains__, KEY_HINTS)):
+            yield from private_keys(data)
 
 
 def _shaped(shapes: Iterable[Shape], data: bytes, text: str) -> Iterator[Span]:
@@ -181,6 +203,10 @@ def _named(lower: bytes) -> Iterator[Span]:
             continue
         line = lower.rfind(b"\n", max(0, start - 64), start) + 1
         first = (line > 0 or start <= 64) and _BEFORE_NAME.fullmatch(lower, line, start) is not None
+        if first and match[3] and (lines := block_scalar(lower, start, match.end(), bool(match[1]))) is not None:
+            done = lines[-1][1] if lines else match.end()
+            yield from lines
+            continue
         span = _value(lower, match, before, first)
         if span:
             done = span[1]
@@ -204,30 +230,3 @@ def _value(lower: bytes, match: re.Match[bytes], before: bytes, first: bool) -> 
     if in_sentence and len(bare[0]) < 20 and not re.search(rb"\d", bare[0]):
         return None
     return bare.span()
-
-
-_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY|^Private-Lines:")
-_BASE64_LINE = re.compile(rb"[ \t>|\"']*([A-Za-z0-9+/=]+)[\"',\\nr]*[ \t\r]*\Z")
-_BASE64_TAIL = re.compile(rb"[^A-Za-z0-9+/=]([A-Za-z0-9+/=]{16,})[\"',]*[ \t\r]*\Z")
-_KEY_HEADER = re.compile(rb"[^:]{1,40}: [^\n]{1,80}\Z|\s*\Z")
-_ONE_LINE = re.compile(rb"PRIVATE KEY(?: BLOCK)?-----([^-\n]+)")
-
-
-def _private_keys(data: bytes) -> Iterator[Span]:
-    """The lines between the BEGIN and END of a private key, or that much of it as is there."""
-    inside = False
-    prefix = b""
-    at = 0
-    for line in data.split(b"\n"):
-        body = len(prefix) if line.startswith(prefix) else 0
-        if b"-----END" in line:
-            inside = False
-        if (begin := _KEY_BEGINS.search(line)) and b"-----END" not in line:
-            inside, prefix = True, line[: begin.start()]  # what grep or a log writes before each line
-        elif inside and (found := _BASE64_LINE.match(line, body) or _BASE64_TAIL.search(line)):
-            yield at + found.start(1), at + found.end(1)
-        elif inside and not _KEY_HEADER.match(line):
-            inside = False
-        for found in _ONE_LINE.finditer(line):
-            yield at + found.start(1), at + found.end(1)
-        at += len(line) + 1

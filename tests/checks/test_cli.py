@@ -322,10 +322,15 @@ def test_it_is_quiet_when_interrupted(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "checks", "judge", "kernel.gate", "-i", str(pipe)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would its children
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with pipe.open("wb"):  # opens when the program has opened the other end, and is about to wait for what is written
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+    signal.signal(signal.SIGINT, before)
+    try:
+        with pipe.open("wb"):  # opens when the program has opened the other end, and is about to wait for what is written
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, out, err) == (130, b"", b"")
 
 

@@ -8,7 +8,6 @@ such as iptables-legacy-save -t, which makes a table while it reads. Mutated col
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from checks.transports.local import LocalTransport
 
 pytestmark = [
     *map(pytest.mark.needs, ("strace", "iproute2", "iptables", "nftables", "conntrack", "rpm", "procps")),
-    pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root"),
+    pytest.mark.usefixtures("root"),
     pytest.mark.xdist_group("read only"),
 ]
 
