@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 _BOMS = (
@@ -179,6 +180,22 @@ def _file(path: str) -> _Head:
     """A file shown under its name. sos names a command's output after the command."""
     sos = _SOS.search(path)
     return _Head(command=sos[1].replace("_", " ")) if sos else _Head(path=path)
+
+
+def joined(blocks: Iterable[Block]) -> str:
+    """Outputs of one tool as one text: after each stands what was typed, and whether the next prompt shows its end.
+
+    >>> joined([Block("a\\n", 1, 1, "iptables -S", ended=True), Block("b\\n", 3, 3)])
+    'a\\n# End of: iptables -S\\nb\\n'
+    """
+    found = list(blocks)
+    text = ""
+    for position, block in enumerate(found, 1):
+        text += block.text
+        last = position == len(found)
+        if text.endswith("\n") and (block.command or block.ended or not last):
+            text += f"# {'End' if block.ended else 'Part'} of: {block.command}\n"
+    return text
 
 
 def split(text: str) -> list[Block]:
