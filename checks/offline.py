@@ -15,9 +15,10 @@ from checks.outputs import named_file, outputs
 from checks.params import Param
 from checks.pasted import Block, clean, decode, encode, split
 from checks.probes.base import Probe
-from checks.recognise import assign, claimed, file_patterns, reads, shows_files, wrap
+from checks.recognise import assign, claimed, reads
 from checks.redact import redact
 from checks.results import Section
+from checks.shown_files import file_patterns, shows_files, wrap
 
 
 @dataclass(frozen=True)

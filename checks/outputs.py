@@ -15,7 +15,8 @@ from checks.collectors.base import Collector
 from checks.commands import command_of
 from checks.pasted import Block, clean, file_by_form, split
 from checks.probes.base import Probe
-from checks.recognise import file_of, reads, tables, whole_file
+from checks.recognise import reads
+from checks.shown_files import file_of, tables, whole_file
 
 _SETTING = re.compile(r"([a-z][\w-]*(?:\.[\w/@:-]+)+) = (.*)")
 _MANY = 200

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 
 from checks.catalog import catalog
@@ -18,6 +17,7 @@ from checks.errors import CheckError
 from checks.pasted import Block, encode, file_by_form, split
 from checks.probes.base import Probe
 from checks.results import Section
+from checks.shown_files import file_of, shows_files, tables, whole_file, wrap
 
 LOOKED_AT = 64 << 10
 """How many characters of a part are looked at: its form shows early, and patterns may look ahead to the end."""
@@ -47,7 +47,7 @@ def recognise(text: str) -> list[Match]:
         Match(probe.id, collector.name, block.first, block.last, block.host)
         for probe in catalog().values()
         for block in blocks
-        for collector in _readers(probe, block)
+        for collector in (*_readers(probe, block), *(one for one in probe.collectors if also_reads(one, block)))
     ]
 
 
@@ -55,7 +55,16 @@ def reads(collector: Collector, block: Block) -> bool:
     """True when the block looks like the output of that collector, or shows one of its files."""
     if block.path and (file_of(collector, block.path) or whole_file(collector, block.path) or block.path in tables(collector)):
         return True
+    return _is_like(collector, block)
+
+
+def _is_like(collector: Collector, block: Block) -> bool:
     return bool(collector.looks_like and _looks(collector.looks_like).search(block.text, 0, LOOKED_AT))
+
+
+def also_reads(collector: Collector, block: Block) -> bool:
+    """True for another collector's output that holds what this one shows too: ``ip addr`` lists the devices as well."""
+    return bool(collector.also_like and _looks(collector.also_like).search(block.text, 0, LOOKED_AT))
 
 
 def _readers(probe: Probe, block: Block) -> list[Collector]:
@@ -109,6 +118,10 @@ def claimed(probe: Probe, blocks: Iterable[Block], taken: Collection[str] = ()) 
         if len(claims.get(collector.name, ())) == 2 and again in probe.section_names() and again not in (*claims, *taken):
             claims[again] = [max(claims[collector.name])]
             claims[collector.name].remove(claims[again][0])
+    for collector in probe.collectors:
+        also = [number for number, block in enumerate(blocks) if also_reads(collector, block)]
+        if len(also) == 1 and collector.name not in (*claims, *taken):
+            claims[collector.name] = also
     return {name: [blocks[number] for number in sorted(numbers)] for name, numbers in claims.items()}
 
 
@@ -120,7 +133,7 @@ def _free(collector: Collector, taken: Collection[str]) -> list[str]:
 def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]) -> list[Section]:
     if not blocks:
         return []
-    if len(blocks) == 1 and collector.looks_like and _looks(collector.looks_like).search(blocks[0].text, 0, LOOKED_AT):
+    if len(blocks) == 1 and (_is_like(collector, blocks[0]) or also_reads(collector, blocks[0])):
         texts = [_whole(collector, blocks[0])]  # the probe reads it without the path too
     elif shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
@@ -162,81 +175,6 @@ def _samples(collector: Collector, blocks: Sequence[Block]) -> list[str]:
 def _place(block: Block) -> str:
     lines = f"lines {block.first}-{block.last}"
     return lines + (f" of {block.source}" if block.source else "") + (f" ({block.host})" if block.host else "")
-
-
-def shows_files(collector: Collector) -> bool:
-    """True when the collector prints files under ``== PATH`` lines."""
-    return bool(file_patterns(collector))
-
-
-def tables(collector: Collector) -> list[str]:
-    """The folders of sysctls that the collector shows as a table: one device per line."""
-    return re.findall(r"(?:^show |'== )(/proc/sys/net/ipv[46]/(?:conf|neigh))(?= |\\n)", collector.script, re.MULTILINE)
-
-
-@cache
-def file_patterns(collector: Collector) -> tuple[str, ...]:
-    """The paths that the collector shows; what is only known on the host (a variable) is a ``*``."""
-    script = _assigned(collector.script)
-    said = re.findall(r"\w*files((?:\\\n|[^;\n&|])*)", script)
-    headed = re.findall(r"'== (/[^\s'\\]+)\\n", script)
-    words = [re.sub(r"\$\{[^}]*\}|\$\w+", "*", word.strip("\"'")) for text in said for word in text.split()] + headed
-    return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"[*/][\w.*/@:+-]*/[\w.*@:+-]+", word)))
-
-
-def _assigned(script: str) -> str:
-    """The script with its constant folders filled in: ``core=/proc/sys/net/core; files $core/somaxconn``."""
-    for name, folder in re.findall(r"(?:^|[;\s])(\w+)=(/[\w/]+)(?=[;\s])", script):
-        script = re.sub(rf"\${name}\b|\$\{{{name}\}}", folder, script)
-    return script
-
-
-_WHOLE_FILE = re.compile(
-    r"(?:^|&& |then )(?:cat|grep(?: -E)? '[^'\n]*') (/proc/[^\s;|&]+)(?: && printf '== end.*)?(?=;|\s*$)", re.MULTILINE
-)
-
-
-def whole_file(collector: Collector, path: str) -> str:
-    """The path of the one file that the collector prints as it is, when this is that file; else empty."""
-    match = _WHOLE_FILE.search(collector.script)
-    if not match:
-        return ""
-    pattern = re.sub(r"\$\{[^}]*\}|\$\w+", "*", match[1])
-    tails = (*_tails(path), *_tails(path.replace("/proc/net/", "/proc/self/net/")))
-    whole = next((tail for tail in tails if fnmatchcase(tail, pattern)), "")
-    return whole or (pattern if path == pattern.rpartition("/")[2] else "")
-
-
-def file_of(collector: Collector, path: str) -> str:
-    """The path under which the collector would show this file, also from a copied tree or by its bare name; else empty."""
-    for pattern in file_patterns(collector):
-        for tail in _tails(path):
-            if fnmatchcase(tail, pattern):
-                return tail
-    names = [pattern for pattern in file_patterns(collector) if pattern.rpartition("/")[2] == path.rpartition("/")[2]]
-    return names[0].replace("*", "") if len(names) == 1 and "/" not in path.strip("/") else ""
-
-
-def _tails(path: str) -> list[str]:
-    """The path itself and what is left of it from each of its roots: /tmp/report/proc/uptime is /proc/uptime in a copied tree."""
-    roots = [
-        match.start() for match in re.finditer(r"/(?=(?:proc|sys|etc|run|usr|var|lib|boot|opt|root)/)", "/" + path.lstrip("./"))
-    ]
-    whole = "/" + path.lstrip("./")
-    return [path, *(whole[start:] for start in roots)]
-
-
-def wrap(files: Iterable[tuple[str, str]]) -> str:
-    """Raw files in the form that the collectors' ``files`` word prints. A file whose last line has no end may have been cut:
-    it comes last, and nothing says that it is whole."""
-    ordered = sorted(files, key=lambda file: bool(file[1]) and not file[1].endswith("\n"))
-    text = ""
-    for path, body in ordered:
-        text += f"== {path}\n{body}"
-        if body and not body.endswith("\n"):
-            return text
-        text += "\n"
-    return text + "== end\n"
 
 
 @cache

@@ -45,6 +45,7 @@ LINK = Collector(
     + "ip_or_files '-s -d' 'link show' /proc/net/dev /sys/class/net/*/flags /sys/class/net/*/mtu /sys/class/net/*/operstate",
     looks_like=_LIST
     + r'"ifname":(?![\s\S]*"addr_info":)|\A\s*\d+: [^\s:]+: <[A-Z0-9_,-]*> mtu \d+(?![\s\S]*^ +inet6? )|^== ip .*link show$',
+    also_like=r'"addr_info":\s*\[|^\d+: [^\s:]+: <[A-Z0-9_,-]*> mtu \d+(?=[\s\S]*^ +inet6? )',
     max_bytes=_MEGABYTES_4,
 )
 
@@ -83,6 +84,7 @@ ROUTE6 = Collector(
     TABLE + "ip_or_files '' '-6 route show table all' /proc/net/ipv6_route",
     looks_like=_LIST + rf'"dst":\s*"[0-9a-f]*:[0-9a-f:]*(?:/\d+)?"{_ROUTES}'
     rf"|^(?:{_TYPES} )?[0-9a-f]*:[0-9a-f:]*(?:/\d+)? {_NO_NEIGHBOUR}.*\bmetric \d+|^== /proc/net/ipv6_route$",
+    also_like=r'^(?:local|anycast) [0-9a-f]*:[0-9a-f:]* dev \S+ (?:table local )?proto|"type":\s*"local",\s*"dst":\s*"[0-9a-f]*:',
     optional=True,
     max_bytes=_MEGABYTES_4,
 )
@@ -120,7 +122,7 @@ NEIGH_AGAIN = Collector(
 )
 
 NEIGH_SAMPLES = replace(NEIGH, name="neighbours", sampled=True)
-LINK_SAMPLES = replace(LINK, name="links", sampled=True)
+LINK_SAMPLES = replace(LINK, name="links", sampled=True, also_like="")
 
 CONF = Collector(
     "conf",

@@ -9,7 +9,8 @@ import pytest
 
 from checks.params import TYPES, read, read_all
 from checks.pasted import clean, decode, split
-from checks.recognise import reads, shows_files
+from checks.recognise import reads
+from checks.shown_files import shows_files
 
 MARKS = {"V", "S", "D", "I", "W", "J"}
 

@@ -10,7 +10,8 @@ import pytest
 
 from checks.errors import CheckError
 from checks.pasted import Block, clean, decode, split
-from checks.recognise import assign, file_of, file_patterns, reads, recognise, shows_files, wrap
+from checks.recognise import assign, reads, recognise
+from checks.shown_files import file_of, file_patterns, shows_files, wrap
 
 ROOT = Path(__file__).parents[2]
 CAPTURED = "[root@node-1 ~]# uname -r\n4.19.90-24.4.v2101.ky10.x86_64\n[root@node-1 ~]# cat /etc/os-release\nID=kylin\n"

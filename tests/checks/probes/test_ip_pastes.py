@@ -39,7 +39,7 @@ fe80::1 dev eth0 lladdr 02:00:5e:10:00:01 router STALE
 GET = "203.0.113.7 via 192.0.2.1 dev eth0 src 192.0.2.10 uid 0\n    cache\n"
 OUTPUTS = {
     "ip link": (LINK, {"link", "links"}),
-    "ip addr": (ADDR, {"addr", "addr_again"}),
+    "ip addr": (ADDR, {"addr", "addr_again", "link"}),  # it shows the devices too
     "ip route": (ROUTE, {"route4"}),
     "ip -6 route": (ROUTE6, {"route6"}),
     "ip rule": (RULE, {"rule4"}),
@@ -161,3 +161,18 @@ def test_it_never_calls_damaged_routes_ok(broken: bytes) -> None:
     probe = get("ip.route")
     sections = gather(probe, [Given("route4", "paste", broken), Given("link", "paste", LINK.encode())]).sections
     assert probe.evaluate(sections, {}).verdict == Verdict.UNKNOWN
+
+
+def test_it_reads_the_devices_from_a_list_of_addresses() -> None:
+    assert judge("ip.route", f"# ip a\n{ADDR}# ip r\n{ROUTE}").verdict == Verdict.OK
+    down = judge(
+        "ip.route", f"# ip a\n{ADDR.replace('2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP>', '2: eth0: <BROADCAST>')}# ip r\n{ROUTE}"
+    )
+    assert [(line.section, line.line) for line in down.findings[2].evidence] == [("route4", 1), ("link", 3)]
+
+
+def test_it_takes_the_family_of_rules_from_the_typed_command() -> None:
+    six = RULE.replace("32767:\tfrom all lookup default\n", "").replace("0:", "1:")
+    found = judge("ip.rule", f"# ip rule\n{RULE}# ip -6 rule\n{six}")
+    assert [(finding.rule, finding.verdict) for finding in found.findings][:2] == [("R22", Verdict.OK), ("R22", Verdict.WARN)]
+    assert judge("ip.lpm", f"# ip -6 rule\n{RULE}", dst="192.0.2.1").reason == Reason.MISSING
