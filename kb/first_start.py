@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
@@ -73,3 +74,17 @@ def first_login(user: User, url: str) -> str:
     user.save()
     link = url + reverse("login-once", args=[login_token(user)])
     return f"First login, once and without a password: {link}\nAfter that: user {user.get_username()}, password {password}"
+
+
+def trouble(said: str) -> str:
+    """What stands in the way of a start, in a sentence with the way out; ``said`` is the database's or the system's own word."""
+    place, again = settings.DATA_DIR, "then run the same command again; it goes on from there"
+    if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        return f"The database does not do what is asked ({said.strip()}). See that it runs and SIDENOTE_DATABASE_URL is right, {again}."
+    if "full" in said or "No space" in said or "quota" in said.lower():
+        return f"The disk of {place} is full. Make room there or point SIDENOTE_DATA_DIR at another disk, {again}."
+    if "not a database" in said or "malformed" in said:
+        return f"The database in {place} is damaged ({said}). Put a backup in its place, or move it away to begin anew, {again}."
+    if "locked" in said:
+        return f"Another program holds the database in {place} ({said}). End it, {again}."
+    return f"{place} cannot be used ({said}). Point SIDENOTE_DATA_DIR at a directory that can be written, {again}."

@@ -178,6 +178,33 @@ def test_it_says_that_the_port_is_taken_and_the_way_out(start: Callable[..., Up]
     assert "Traceback" not in up.said
 
 
+@pytest.mark.parametrize(
+    ("argv", "way_out"),
+    [
+        (["--port", "99999"], "make up PORT=8000"),
+        (["--port", "0"], "make up PORT=8000"),
+        (["--bind", "192.0.2.1"], "make up BIND=0.0.0.0"),
+        (["--bind", "no such name"], "make up BIND=0.0.0.0"),
+    ],
+)
+def test_it_says_what_is_wrong_with_an_address_and_the_way_out(tmp_path: Path, argv: list[str], way_out: str) -> None:
+    env = os.environ | {"SIDENOTE_DATA_DIR": str(tmp_path / "data")}
+    ended = subprocess.run([sys.executable, "manage.py", "up", *argv], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert ended.returncode != 0
+    assert way_out in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_it_says_that_its_database_is_damaged_and_the_way_out(start: Callable[..., Up], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sidenote.sqlite3").write_bytes(b"no database at all\n" * 500)
+    up = start()
+    assert up.process.wait(60) != 0
+    assert "is damaged" in up.said
+    assert "Put a backup in its place" in up.said
+    assert "Traceback" not in up.said
+
+
 def test_it_says_that_it_runs_already(start: Callable[..., Up]) -> None:
     first = start().ready()
     second = start()

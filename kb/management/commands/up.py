@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DatabaseError, IntegrityError, ProgrammingError, connection
 
 from kb import broker, first_start, supervisor
 
@@ -41,6 +42,12 @@ class Command(BaseCommand):
             self._up(options)
         except KeyboardInterrupt:
             raise CommandError("Stopped before it was ready; the next start goes on from here", returncode=130) from None
+        except (IntegrityError, ProgrammingError):
+            raise  # a fault of ours, whose traceback is wanted
+        except DatabaseError as error:
+            raise CommandError(first_start.trouble(str(error))) from None
+        except OSError as error:
+            raise CommandError(first_start.trouble(f"{error.filename or 'a file'}: {error.strerror}")) from None
 
     def _up(self, options: dict[str, Any]) -> None:
         started = time.time()
@@ -124,15 +131,25 @@ def _host(bind: str) -> str:
 
 
 def _need_free_port(bind: str, port: int) -> None:
+    """Raises CommandError with the way out unless the port can be listened on."""
+    if not 0 < port <= 65535:
+        raise CommandError(f"There is no port {port}; the highest is 65535. Choose another: make up PORT=8000")
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((bind, port))
         except OSError as error:
-            raise CommandError(
-                f"Port {port} on {bind} cannot be used ({error.strerror}). Choose another: make up PORT={port + 1}"
-            ) from None
+            raise CommandError(_port_trouble(bind, port, error)) from None
+
+
+def _port_trouble(bind: str, port: int, error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{bind} is no address of this machine. Leave BIND out, or listen on all addresses: make up BIND=0.0.0.0"
+    if error.errno == errno.EACCES:
+        return f"Port {port} is kept for root. Choose one above 1023: make up PORT=8000"
+    free = port + 1 if port < 65535 else 8000
+    return f"Port {port} on {bind} cannot be used ({error.strerror}). Choose another: make up PORT={free}"
 
 
 def _children(bind: str, port: int, workers: int) -> list[dict[str, Any]]:
