@@ -77,14 +77,19 @@ def first_login(user: User, url: str) -> str:
 
 
 def trouble(said: str) -> str:
-    """What stands in the way of a start, in a sentence with the way out; ``said`` is the database's or the system's own word."""
+    """What stands in the way of a start, in a sentence with the way out; ``said`` is the database's or the system's own word.
+
+    Empty when it is nothing that who starts Sidenote could mend.
+    """
     place, again = settings.DATA_DIR, "then run the same command again; it goes on from there"
-    if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
-        return f"The database does not do what is asked ({said.strip()}). See that it runs and SIDENOTE_DATABASE_URL is right, {again}."
-    if "full" in said or "No space" in said or "quota" in said.lower():
+    if connection.vendor == "postgresql":
+        return f"The database refuses ({said.strip()}). See that it runs and that SIDENOTE_DATABASE_URL is right, {again}."
+    if "is full" in said or "No space" in said or "quota" in said:
         return f"The disk of {place} is full. Make room there or point SIDENOTE_DATA_DIR at another disk, {again}."
     if "not a database" in said or "malformed" in said:
         return f"The database in {place} is damaged ({said}). Put a backup in its place, or move it away to begin anew, {again}."
-    if "locked" in said:
+    if "is locked" in said:
         return f"Another program holds the database in {place} ({said}). End it, {again}."
-    return f"{place} cannot be used ({said}). Point SIDENOTE_DATA_DIR at a directory that can be written, {again}."
+    if "readonly" in said or "unable to open" in said or "I/O error" in said or "cannot be written" in said:
+        return f"{place} cannot be used ({said}). Point SIDENOTE_DATA_DIR at a directory that can be written, {again}."
+    return ""

@@ -19,7 +19,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, IntegrityError, ProgrammingError, connection
+from django.db import DatabaseError, connection
 
 from kb import broker, first_start, supervisor
 
@@ -42,12 +42,11 @@ class Command(BaseCommand):
             self._up(options)
         except KeyboardInterrupt:
             raise CommandError("Stopped before it was ready; the next start goes on from here", returncode=130) from None
-        except (IntegrityError, ProgrammingError):
-            raise  # a fault of ours, whose traceback is wanted
-        except DatabaseError as error:
-            raise CommandError(first_start.trouble(str(error))) from None
-        except OSError as error:
-            raise CommandError(first_start.trouble(f"{error.filename or 'a file'}: {error.strerror}")) from None
+        except (DatabaseError, OSError) as error:
+            said = f"{error.filename} cannot be written ({error.strerror})" if isinstance(error, OSError) else str(error)
+            if not (say := first_start.trouble(said)):
+                raise  # a fault of ours, whose traceback is wanted
+            raise CommandError(say) from None
 
     def _up(self, options: dict[str, Any]) -> None:
         started = time.time()
