@@ -210,6 +210,8 @@ def no_default(routes: Routes, devs: Iterable[str], services: Prefix | None) -> 
         )
     says = f"no IPv4 default route among {len(routes.routes)} routes on a Kubernetes node"
     seen = tuple(place(route, dev) for route in routes.routes for dev in route.devices if plugin_of(dev))[:1]
+    if mistaken := [route for route in routes.routes if route.prefix == Prefix(4, 0, 32)]:
+        says, seen = f"{says} (0.0.0.0 is a route to one host: it should be 0.0.0.0/0)", (place(mistaken[0]),)
     if "calico" in found:
         says += ": calico's gateway 169.254.1.1 is not answered for"
     elif services and without_route([services], routes):

@@ -44,7 +44,7 @@ class Collector:
     ``sampled`` collectors run twice, as sections ``NAME_a`` and ``NAME_b``, the probe's interval apart.
     ``only_if`` names a boolean parameter: the collector runs only when it is true.
     ``looks_like`` is a regular expression (multi-line) by which a text given without a section name is recognised as this one.
-    ``also_like`` is one for another collector's output that holds what this one shows too: it is taken when nothing closer is given.
+    ``also_like`` is one for another collector's output that holds what this one shows too, taken when nothing closer is given.
     ``shows`` are patterns of further files by which a paste is known, where the script makes their paths on the host.
     ``optional`` sections may be missing without the engine calling the evidence incomplete.
     """

@@ -5,8 +5,12 @@ Knowledge: kernel and iproute2 documentation, network namespace laboratory, cali
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from checks.analyzers import route_faults as faults
 from checks.analyzers.ip_fault import Fault
+from checks.analyzers.route_order import lacks_default, lacks_way_to
 from checks.analyzers.rule_faults import empty_tables, local_rule
 from checks.collectors.ip import LINK, ROUTE4, ROUTE6, RULE4, RULE6, TABLES
 from checks.errors import EvidenceError, ParseError
@@ -60,7 +64,7 @@ def _judge_default(report: Report, routes: Routes, links: Links | None) -> None:
     services = report.params.get("services")
     fault = faults.no_default(routes, (link.name for link in links.links) if links else (), services and Prefix.parse(services))
     if fault:
-        _find_absent(report, routes, [fault])
+        _find_absent(report, routes, [fault], lambda _: lacks_default(routes))
         return
     best = faults.defaults(routes)[0]
     table = "" if best.table == "main" else f" (table {best.table})"
@@ -73,7 +77,7 @@ def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: 
     gateways = {hop.gateway for route in routes.routes for hop in route.nexthops if hop.gateway}
     if not routes.routes:
         return
-    if not _find_absent(report, routes, off_link) and gateways:
+    if not _find_absent(report, routes, off_link, lambda fault: lacks_way_to(routes, fault.value)) and gateways:
         report.find("R02", Verdict.OK, f"{name} gateways within reach of their devices: {len(gateways)} of {len(gateways)}")
     if not find_all(report, faults.dead_ways(routes, links)) and links:
         report.find("R03", Verdict.OK, f"none of {len(routes.routes)} {name} routes that are in use leaves by a dead device")
@@ -83,13 +87,14 @@ def _judge_family(report: Report, routes: Routes, off_link: list[Fault], links: 
         report.find("R21", Verdict.OK, f"the best {name} default route has no rival")
 
 
-def _find_absent(report: Report, routes: Routes, found: list[Fault]) -> bool:
-    """Faults that consist in something not being there: a paste that does not show its end proves none of them."""
-    if routes.shows_its_end:
-        return find_all(report, found)
+def _find_absent(report: Report, routes: Routes, found: list[Fault], is_proven: Callable[[Fault], bool]) -> bool:
+    """Faults that consist in something not being there: a paste proves them by its end, or by its order."""
+    proven = [fault for fault in found if routes.shows_its_end or is_proven(fault)]
+    find_all(report, proven)
     for fault in found:
-        says = f"{fault.say}; but this paste may not be whole: ip route show table all shows its end"
-        report.unknown(Reason.MISSING, says, lines(report, *fault.lines), fault.rule)
+        if fault not in proven:
+            says = f"{fault.say}; but this paste may not be whole: ip route show table all shows its end"
+            report.unknown(Reason.MISSING, says, lines(report, *fault.lines), fault.rule)
     return bool(found)
 
 
@@ -161,7 +166,7 @@ PROBES: tuple[Probe, ...] = (
         id="ip.rule",
         title="Policy rules",
         question="Do the policy rules lead to the tables they should?",
-        collectors=(RULE4, RULE6, ROUTE4, ROUTE6, TABLES),
+        collectors=(RULE4, RULE6, replace(ROUTE4, optional=True), ROUTE6, TABLES),
         judge=judge_rules,
         facts=(
             FactSpec("rules", "list", "the policy rules in the order they are tried"),

@@ -80,7 +80,7 @@ def test_it_judges_a_paste_of_routes_and_names_what_it_did_not_see() -> None:
 
 
 LOCAL = "local 192.0.2.10 dev eth0 table local proto kernel scope host src 192.0.2.10\n"
-OFF_LINK = "203.0.113.0/24 via 10.99.0.1 dev eth0\n"
+OFF_LINK = "203.0.113.0/24 via 203.0.114.1 dev eth0\n"
 TWICE = "203.0.113.0/24 via 192.0.2.1 dev eth0\n203.0.113.0/24 via 192.0.2.2 dev eth0\n"
 
 
@@ -97,6 +97,29 @@ def test_it_does_not_take_for_missing_what_a_paste_may_have_left_out() -> None:
     assert rules(judge("ip.route", ROUTE + OFF_LINK, LINK)) == set()
     assert rules(judge("ip.route", ROUTE + OFF_LINK + LOCAL, LINK)) == {"R02"}, "table all shows its end"
     assert judge("ip.link", LINK, ROUTE, ADDR, iface="eth7").verdict == Verdict.UNKNOWN
+
+
+NODE = """172.19.0.0/24 via 172.19.0.0 dev flannel.1 onlink
+172.19.4.0/24 dev cni0 proto kernel scope link src 172.19.4.1
+203.0.113.0/26 dev ens5 proto kernel scope link src 203.0.113.20
+"""
+
+
+def test_it_takes_the_order_of_a_paste_for_a_proof() -> None:
+    """The kernel lists a table by address, so nothing can follow that would stand above."""
+    assert rules(judge("ip.route", ROUTE.replace("192.0.2.1", "192.0.1.1"), LINK)) == {"R02"}
+    assert rules(judge("ip.route", NODE)) == {"R01"}
+    assert rules(judge("ip.route", "0.0.0.0 via 203.0.113.1 dev ens5\n" + NODE)) == {"R01"}
+
+
+@pytest.mark.parametrize("text", [
+    "".join(reversed(NODE.splitlines(keepends=True))),  # the order of kernels before 2.6.39, or nobody's
+    "".join(line for line in NODE.splitlines(keepends=True) if "via" not in line),  # somebody filtered it
+    "".join(line for line in NODE.splitlines(keepends=True) if "ens5" not in line),
+    NODE.partition("\n")[0] + "\n",
+], ids=["reversed", "networks only", "pods only", "one line"])  # fmt: skip
+def test_it_takes_no_part_of_a_paste_for_a_proof(text: str) -> None:
+    assert judge("ip.route", text).verdict == Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("lines", range(1, 4))
