@@ -160,6 +160,7 @@ SWEEP_AFTER_S = 5  # a queued step is rung again after this long
 DRAIN_AFTER_S = 10  # without Celery, drain takes a step that waited this long
 MAX_ATTEMPTS = 2
 SHARD_HOSTS = 50
+HOST_RUNS_MAX = 2  # so many runs may be at one host at the same time; the next one waits
 MIN_FREE_MIB = env_int("SIDENOTE_MIN_FREE_MIB", 50)
 RETENTION_DAYS = env_int("SIDENOTE_RETENTION_DAYS", 90)
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from runbooks.choices import RunState, StepState
 from runbooks.document.model import Document
+from runbooks.execution import places
 from runbooks.execution.held import Held
 from runbooks.models import Attempt, Run, Step
 from runbooks.rows import key, marks, moment, values_list
@@ -54,8 +55,11 @@ def anything_queued(run: Run, host_ids: Collection[int]) -> bool:
 
 
 def claim(held: Held, host_ids: Collection[int], worker: str, leaders: Collection[int] = ()) -> list[Claim]:
-    """Take every ready step of those hosts. Empty when another process was first or the run takes no more."""
-    if held.run.state not in (RunState.QUEUED, RunState.RUNNING) or held.run.deadline_at <= held.now or not host_ids:
+    """Take every ready step of those hosts that have a place. Empty when another process was first or the run takes no more."""
+    if held.run.state not in (RunState.QUEUED, RunState.RUNNING) or held.run.deadline_at <= held.now:
+        return []
+    host_ids = places.free(held.run.pk, host_ids)
+    if not host_ids:
         return []
     lease = held.now + timedelta(seconds=settings.LEASE_S)
     ready = READY.format(leaders=f", {marks(leaders)}" if leaders else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,12 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from runbooks.choices import StepState
-from runbooks.presenters.database import RunRows
+from runbooks.execution.places import taken
+from runbooks.presenters.database import RunRows, read_ticks
 from runbooks.presenters.shown import Shown
 from runbooks.presenters.words import ago, number
 
 SILENT_AFTER = timedelta(seconds=30)
 REFUSED_LATELY = timedelta(seconds=12)  # while something waits, the sweeper rings every five seconds
+NAMED_MAX = 3
 WORKER, DRAIN, REAPER, NO_BROKER = "worker", "drain", "reaper", "no-broker"
 
 
@@ -30,10 +31,11 @@ class Notice:
     say: str
 
 
-def notices(rows: RunRows, ticks: Mapping[str, datetime], *, broker_down: bool = False) -> tuple[Notice, ...]:
+def notices(rows: RunRows, *, broker_down: bool = False) -> tuple[Notice, ...]:
     """What a reader of an open run must know about the machinery. A finished run has none."""
     if rows.finished:
         return ()
+    ticks = read_ticks()
     now = timezone.now()
     made = []
     waiting = sum(cell.state == StepState.QUEUED for cell in rows.all_cells())
@@ -49,7 +51,27 @@ def notices(rows: RunRows, ticks: Mapping[str, datetime], *, broker_down: bool =
     if broker_down or (refused is not None and now - refused < REFUSED_LATELY):
         say = _("The message broker does not answer. Nothing is lost: results come from the database, a little slower.")
         made.append(Notice("broker_down", Shown.WARN, say))
+    full = _full(rows)
+    if full:
+        say = ngettext(
+            "%(n)s host is taken by other runs (%(hosts)s). Its checks go on when one of those has ended.",
+            "%(n)s hosts are taken by other runs (%(hosts)s). Their checks go on when one of those has ended.",
+            len(full),
+        )
+        names = ", ".join([*full[:NAMED_MAX], *(["…"] if len(full) > NAMED_MAX else [])])
+        made.append(Notice("no_place", Shown.INFO, say % {"n": number(len(full)), "hosts": names}))
     return tuple(made)
+
+
+def _full(rows: RunRows) -> list[str]:
+    """The names of hosts at which this run waits because others are there."""
+    states: dict[int, set[str]] = {}
+    for cells in rows.cells.values():
+        for host_id, cell in cells.items():
+            states.setdefault(host_id, set()).add(cell.state)
+    waiting = {host_id for host_id, found in states.items() if StepState.QUEUED in found and StepState.RUNNING not in found}
+    full = taken(rows.run.pk, waiting)
+    return [host.name for host_id, host in rows.hosts.items() if host_id in full]
 
 
 def _silent(tick: datetime | None, now: datetime) -> bool:

@@ -20,7 +20,6 @@ from runbooks.presenters.database import (
     read_details,
     read_run,
     read_sections,
-    read_ticks,
 )
 from runbooks.presenters.differing import differing
 from runbooks.presenters.grid import GridView, grid
@@ -89,7 +88,7 @@ def present_run(
     if since is not None:
         only = changed_checks(run_id, since)
     cards = _cards(rows, choice, only)
-    return _view(rows, cards, notices(rows, {} if rows.finished else read_ticks(), broker_down=broker_down))
+    return _view(rows, cards, notices(rows, broker_down=broker_down))
 
 
 def _view(rows: RunRows, cards: Mapping[str, CardView], said: tuple[Notice, ...]) -> RunView:

@@ -23,6 +23,7 @@ from runbooks.execution.held import hold
 from runbooks.execution.record import record
 from runbooks.execution.store import read_output
 from runbooks.models import Attempt, Host, Output, Result, ResultSection, Run, Step
+from runbooks.presenters.run import present_run
 
 CHAIN = """---
 title: Chain
@@ -263,6 +264,21 @@ def test_it_claims_a_step_once(start: Callable[..., Run]) -> None:
     assert second == []
     assert {(taken.fence, taken.attempt) for taken in first} == {(1, 1)}
     assert execute(run.pk, list(run.hosts.values_list("pk", flat=True))) == 0
+
+
+def test_it_leaves_a_host_alone_that_two_other_runs_are_at(start: Callable[..., Run], toy_host: Any) -> None:
+    crowded = [toy_host("crowded")]
+    first, second, third = (start(hosts=crowded) for _ in range(3))
+    mine = take(first)
+    assert mine
+    assert take(second)
+    assert take(third) == []
+    assert [notice.kind for notice in present_run(third.pk).notices] == ["no_place"]
+    assert [notice.kind for notice in present_run(second.pk).notices] == []
+    free = start(hosts=[toy_host("elsewhere")])
+    assert take(free)
+    record(first.pk, [said(taken.step_id, taken.fence) for taken in mine])
+    assert len(take(third)) == 2
 
 
 def test_it_claims_no_step_whose_earlier_wave_is_open(start: Callable[..., Run]) -> None:
