@@ -14,7 +14,7 @@ from checks.catalog import catalog
 from checks.collectors.base import Collector
 from checks.commands import sections as sections_of
 from checks.errors import CheckError
-from checks.pasted import Block, encode, file_by_form, split
+from checks.pasted import Block, encode, file_by_form, joined, split
 from checks.probes.base import Probe
 from checks.results import Section
 from checks.shown_files import file_of, shows_files, tables, whole_file, wrap
@@ -22,6 +22,7 @@ from checks.shown_files import file_of, shows_files, tables, whole_file, wrap
 LOOKED_AT = 64 << 10
 """How many characters of a part are looked at: its form shows early, and patterns may look ahead to the end."""
 _CLOSED = ("route4", "route6")
+_JOINED = re.compile(r"ip6?tables-(?:\w+-)?save$")
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,9 @@ def _free(collector: Collector, taken: Collection[str]) -> list[str]:
 def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]) -> list[Section]:
     if not blocks:
         return []
-    if len(blocks) == 1 and (_is_like(collector, blocks[0]) or also_reads(collector, blocks[0])):
+    if _JOINED.match(collector.name) and len({block.host for block in blocks if block.host}) < 2:
+        texts = [joined(blocks)]
+    elif len(blocks) == 1 and (_is_like(collector, blocks[0]) or also_reads(collector, blocks[0])):
         texts = [_whole(collector, blocks[0])]  # the probe reads it without the path too
     elif shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
