@@ -32,6 +32,7 @@ _COMMANDS = {
     rf"{_IP} {_RULE}{_SHOW}": ("rule4",),
     rf"{_IP6} {_RULE}{_SHOW}": ("rule6",),
     r"uname -[ar]": ("kernel",),
+    r"find /sys/fs/cgroup/memory/?(?: -xdev)? -type d(?: -xdev)?(?: 2>/dev/null)? ?\| ?wc -l": ("memcg_dirs",),
     r"uname -m|arch": ("machine",),
     r"ss(?: -\w*l\w*)+(?: -\w+)*": ("listeners", "listening"),
     r"(ip6?tables(?:-nft|-legacy)?-save)(?: -c)?": (r"\1",),

@@ -17,6 +17,9 @@ import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from textwrap import dedent
+
+from checks.typed import files_shown, parts
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -56,7 +59,8 @@ def clean(text: str) -> str:
         text = _ESCAPES.sub("", text)
     if "\x08" in text:
         text = _OVERSTRUCK.sub("", text)
-    return text.replace("\u00a0", " ")
+    text = text.replace("\u00a0", " ")
+    return dedent(text) if re.match(r"\n*(?: {4}|\t)", text) else text  # a page indents what was printed
 
 
 def encode(text: str) -> bytes:
@@ -82,6 +86,7 @@ _FORMS = {
     r"(?:\S+ )*BOOT_IMAGE=\S+ ": "/proc/cmdline",
     r"\d+ \d+ \d+:\d+ /\S* /\S* .* - \S+ ": "/proc/self/mountinfo",
     r"#subsys_name\s": "/proc/cgroups",
+    r"\S+ on /\S* type \w+ \(": "mount",
 }
 
 
@@ -114,13 +119,13 @@ class Block:
 
 _TOOLS = (
     "arp|awk|brctl|bridge|cat|conntrack|crictl|curl|df|dmesg|docker|ebtables|egrep|etcdctl|ethtool|find|free|getconf|grep|head|hostname|ifconfig"
-    "|ip|ip6tables|ip6tables-save|ipset|iptables|iptables-legacy-save|iptables-nft-save|iptables-save|ipvsadm|journalctl|kubectl|ls|lsmod|lsof"
-    "|mount|netstat|nft|nginx|nsenter|nstat|pg_lsclusters|pidstat|ping|ps|psql|pvs|readelf|readlink|redis-cli|route|rpm|ss|stat|sysctl|systemctl"
-    "|tail|tc|timeout|top|traceroute|uname|uptime|vmstat|zcat|zgrep"
+    "|hostnamectl|ip|ip6tables|ip6tables-save|ipset|iptables|iptables-legacy-save|iptables-nft-save|iptables-save|ipvsadm|journalctl|kubectl|ls|lsmod|lscgroup|lsof"
+    "|mount|mpstat|netstat|nft|nginx|nsenter|nstat|pg_lsclusters|pidstat|ping|ps|psql|pvs|readelf|readlink|redis-cli|route|rpm|slabtop|ss|stat|sysctl|systemctl"
+    "|tail|tc|timeout|top|traceroute|ulimit|uname|uptime|vmstat|zcat|zgrep"
 )
 # "# ip route" as the first line, or after a prompt, is a prompt itself; "# ip forwarding must be on" is a comment.
 _COMMAND = re.compile(
-    rf"(?:sudo(?:\s+-\S+)*\s+)?(?:/\S*/)?(?:{_TOOLS})"
+    rf"(?:sleep \d+|date|cd /\S*)\s*$|(?:sudo(?:\s+-\S+)*\s+)?(?:/\S*/)?(?:{_TOOLS})"
     r"(?:\s*$|\s+(?:-|/|\||[\w.]+[.=/]|(?:-\S+\s+)*(?:a|addr|address|l|link|n|neigh|neighbour|r|ro|route|rule|ru|get|list|status|show|version)\b)[^!?]*$)"
 )
 _PROMPTS = tuple(
@@ -137,7 +142,6 @@ _PROMPTS = tuple(
 _FILE_HEADER = re.compile(r"==> (?P<path>\S+) <==$")
 _TITLE = re.compile(r"(?P<left>[=#*+-]{1,40}) ?(?P<command>[^=#*\s].{0,300}?)(?P<right> ?[=#*-]{2,40})?$")
 _ANSIBLE = re.compile(r"(?P<host>[\w.-]+) \| (?:SUCCESS|CHANGED|FAILED)[^\n]{0,40}>>$")
-_SHOWS_ONE_FILE = re.compile(r"(?:sudo\s+)?(?:cat|head|tail|zcat|less|more)(?:\s+-\S+)*\s+(/[^\s;|&<>*?]+)\s*$")
 _SOS = re.compile(r"(?:^|/)sos_commands/\w+/([^/]+)$")
 
 
@@ -148,6 +152,7 @@ class _Head:
     host: str = ""
     titles: bool = False  # headers such as "# ip route" follow each other; a session with real prompts has none
     prompt: bool = False
+    files: tuple[str, ...] = ()
 
 
 def _head(line: str, begun: bool) -> _Head | None:
@@ -172,8 +177,8 @@ def _head(line: str, begun: bool) -> _Head | None:
 
 
 def _said(command: str, host: str) -> _Head:
-    shown = _SHOWS_ONE_FILE.match(command)
-    return _Head(command, shown[1] if shown else "", host)
+    shown = files_shown(command)
+    return _Head(command, shown[0] if len(shown) == 1 else "", host, files=shown)
 
 
 def _file(path: str) -> _Head:
@@ -198,6 +203,19 @@ def joined(blocks: Iterable[Block]) -> str:
     return text
 
 
+def _files(block: Block, files: tuple[str, ...]) -> list[Block]:
+    """The outputs of one command that shows several files, one after the other, where each one's lines are known."""
+    lines = block.text.split("\n")
+    end = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
+    found, start = [], 0
+    for path, size in zip(files, parts(files, end) if len(files) > 1 else (), strict=False):
+        stop = start + size
+        text = "\n".join(lines[start:stop]) + "\n" * (stop < len(lines))
+        found.append(replace(block, text=text, first=block.first + start, last=block.first + stop - 1, path=path))
+        start = stop
+    return found or [block]
+
+
 def split(text: str) -> list[Block]:
     """The outputs in ``text``, without the prompts and headers above them. A text without any is one block."""
     lines = text.split("\n")
@@ -210,10 +228,13 @@ def split(text: str) -> list[Block]:
             whole = end < len(lines)  # the last block of a text has the end that the text has
             last = end if whole or lines[-1] else end - 1
             output = "\n".join(lines[first:end]) + "\n" * whole
-            blocks.append(Block(output, first + 1, last, head.command, head.path, head.host, ended=ended and head.prompt))
+            block = Block(output, first + 1, last, head.command, head.path, head.host, ended=ended and head.prompt)
+            blocks.extend(_files(block, head.files))
 
     for number, line in enumerate(lines):
         found = _head(line, begun)
+        if not found and begun and head == _Head() and not blocks and (_COMMAND.match(line) or files_shown(line)):
+            found = _said(line, "")  # a command without its prompt begins the paste
         if found:
             close(number, found.prompt)
             head, start, begun = found, number + 1, True

@@ -15,13 +15,14 @@ from checks.collectors.base import Collector
 from checks.commands import sections as sections_of
 from checks.errors import CheckError
 from checks.pasted import Block, encode, file_by_form, joined, split
+from checks.pasted_routes import route_dumps
 from checks.probes.base import Probe
 from checks.results import Section
 from checks.shown_files import file_of, shows_files, tables, whole_file, wrap
 
 LOOKED_AT = 64 << 10
 """How many characters of a part are looked at: its form shows early, and patterns may look ahead to the end."""
-_CLOSED = ("route4", "route6")
+_ROUTES = ("route4", "route6")
 _JOINED = re.compile(r"ip6?tables-(?:\w+-)?save$")
 
 
@@ -66,6 +67,15 @@ def _is_like(collector: Collector, block: Block) -> bool:
 def also_reads(collector: Collector, block: Block) -> bool:
     """True for another collector's output that holds what this one shows too: ``ip addr`` lists the devices as well."""
     return bool(collector.also_like and _looks(collector.also_like).search(block.text, 0, LOOKED_AT))
+
+
+def _reads_text(collector: Collector, block: Block) -> bool:
+    return _is_like(collector, block) or also_reads(collector, block)
+
+
+def _needs_path(collector: Collector, block: Block) -> bool:
+    """True when it matters which of many files of one name the block shows."""
+    return bool(collector.shows and block.path and file_of(collector, block.path))
 
 
 def _readers(probe: Probe, block: Block) -> list[Collector]:
@@ -136,14 +146,16 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
         return []
     if _JOINED.match(collector.name) and len({block.host for block in blocks if block.host}) < 2:
         texts = [joined(blocks)]
-    elif len(blocks) == 1 and (_is_like(collector, blocks[0]) or also_reads(collector, blocks[0])):
-        texts = [_whole(collector, blocks[0])]  # the probe reads it without the path too
+    elif collector.name in _ROUTES and not any(block.path for block in blocks):
+        texts = route_dumps(collector.name, blocks)
+    elif len(blocks) == 1 and not _needs_path(collector, blocks[0]) and _reads_text(collector, blocks[0]):
+        texts = [blocks[0].text]  # the probe reads it without the path too
     elif shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
     elif shows_files(collector) and any(block.path for block in blocks):
         texts = _samples(collector, blocks)
     else:
-        texts = [_whole(collector, block) for block in blocks]
+        texts = [block.text for block in blocks]
         texts = texts if collector.sampled else list(dict.fromkeys(texts))
     names = _free(collector, taken)
     if len(texts) > len(names):
@@ -152,12 +164,6 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
             f"{places} can all be read as {collector.name}: keep the one that counts, or name it: -i {names[0]}=FILE"
         )
     return [Section(name, encode(text), command=collector.title) for name, text in zip(names, texts, strict=False)]
-
-
-def _whole(collector: Collector, block: Block) -> str:
-    """The block's text, with the closing line of our own collectors where two prompts show that nothing is missing."""
-    whole = block.ended and collector.name in _CLOSED and collector.name in sections_of(block.command)
-    return block.text + "== end\n" * whole
 
 
 def _path(collector: Collector, block: Block) -> str:

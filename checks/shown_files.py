@@ -27,7 +27,8 @@ def file_patterns(collector: Collector) -> tuple[str, ...]:
     said = re.findall(r"\w*files((?:\\\n|[^;\n&|])*)", script)
     headed = re.findall(r"'== (/[^\s'\\]+)\\n", script)
     words = [re.sub(r"\$\{[^}]*\}|\$\w+", "*", word.strip("\"'")) for text in said for word in text.split()] + headed
-    return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"[*/][\w.*/@:+-]*/[\w.*@:+-]+", word)))
+    shown = [word for word in words if re.fullmatch(r"[*/][\w.*/@:+-]*/[\w.*@:+-]+", word)]
+    return tuple(dict.fromkeys((*shown, *collector.shows)))
 
 
 def _assigned(script: str) -> str:
@@ -72,12 +73,18 @@ def _tails(path: str) -> list[str]:
     return [path, *(whole[start:] for start in roots)]
 
 
+_REFUSED = re.compile(r"(?:\w+: )?(?:cannot access |can't open )?\S+: (No such file or directory|Permission denied)\s*")
+
+
 def wrap(files: Iterable[tuple[str, str]]) -> str:
     """Raw files in the form that the collectors' ``files`` word prints. A file whose last line has no end may have been cut:
     it comes last, and nothing says that it is whole."""
     ordered = sorted(files, key=lambda file: bool(file[1]) and not file[1].endswith("\n"))
     text = ""
     for path, body in ordered:
+        if refused := _REFUSED.fullmatch(body):
+            text += f"!! {path} {'missing' if refused[1].startswith('No') else 'unreadable'}\n"
+            continue
         text += f"== {path}\n{body}"
         if body and not body.endswith("\n"):
             return text

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from checks.analyzers.kernel_version import KernelRelease, parse_release
 from checks.errors import ParseError
+from checks.parsers.cgroup_layout import parse_layout
 from checks.parsers.container_tools import Driver, MajorMinor, parse_drivers, parse_kubelet, parse_runtimes, parse_systemd
 from checks.parsers.files import split_files
 from checks.parsers.kernel_cmdline import parse_cmdline
@@ -20,6 +21,8 @@ from checks.parsers.reading import is_files, read, read_file
 from checks.results import Reason, Section
 
 ROOT = "/sys/fs/cgroup"
+PARTS = ("rows", "flags", "controllers")
+_FILES = ("/proc/self/mountinfo", "/proc/cgroups", "/proc/cmdline")
 SYSTEMD_V2_MOUNTS = (ROOT, f"{ROOT}/unified")
 V1_NAMES = {"io": "blkio"}  # cgroup v2's name first
 CONTROLLERS = (
@@ -40,13 +43,14 @@ class Layout:
 
 @dataclass
 class Seen:
-    """All that was collected about cgroups. ``whole`` is False for a raw paste of mountinfo: a row more may follow.
+    """All that was collected about cgroups. Of a paste (``whole`` is False) parts may be missing: ``parts`` names those there.
 
     The numbers ``…_at`` turn a file's line numbers into the section's.
     """
 
     layout: Layout
     whole: bool = False
+    parts: frozenset[str] = frozenset()
     mounts_at: int = 0
     rows: dict[str, ControllerRow] = field(default_factory=dict)
     rows_at: int = 0
@@ -94,18 +98,29 @@ def see(sections: Mapping[str, Section], need: Callable[[str], Section]) -> Seen
 
 
 def _see_mounts(section: Section) -> Seen:
-    mounts, mounts_at = read_file(section, "/proc/self/mountinfo", parse_mountinfo)
     files = split_files(section.text)
-    there = {*files, *files.absent}
-    alone = files.complete and not {"/proc/cgroups", "/proc/cmdline"} <= there  # recorded files, not all of them
-    seen = Seen(layout(mounts), is_files(section) and not alone, mounts_at)
-    if not seen.whole:
-        if seen.layout.mode in ("none", "v1"):
-            say = "this part of mountinfo shows no cgroup2 mount, but more rows may follow; collect it with its closing line"
-            raise ParseError(say, Reason.TRUNCATED, section.name)
-        return seen
+    if not is_files(section) or (files.complete and not set(_FILES) <= {*files, *files.absent}):
+        return _see_paste(section, ended=files.complete)
+    mounts, mounts_at = read_file(section, "/proc/self/mountinfo", parse_mountinfo)
+    seen = Seen(layout(mounts), whole=True, parts=frozenset(PARTS), mounts_at=mounts_at)
     seen.rows, seen.rows_at = read_file(section, "/proc/cgroups", parse_proc_cgroups)
     seen.flags, seen.flags_at = read_file(section, "/proc/cmdline", parse_cmdline)
     if seen.layout.v2:
         seen.v2_controllers, _ = read_file(section, f"{seen.layout.v2.point}/cgroup.controllers", str.split)
+    return seen
+
+
+def _see_paste(section: Section, *, ended: bool) -> Seen:
+    """What a person pasted. Without a cgroup2 mount the list of mounts must be known to be at its end."""
+    found = read(section, parse_layout)
+    if not found.mounts:
+        say = "which cgroup file systems are mounted was not collected: /proc/self/mountinfo, or mount | grep cgroup"
+        raise ParseError(say, Reason.MISSING, section.name)
+    seen = Seen(layout(found.mounts), rows=found.rows, flags=found.flags or {}, flags_at=found.flags_line - 1)
+    if seen.layout.mode in ("none", "v1") and not (ended or found.mounts_end):
+        say = "this part of mountinfo shows no cgroup2 mount, but more rows may follow; collect it with its closing line"
+        raise ParseError(say, Reason.TRUNCATED, section.name)
+    seen.v2_controllers = found.controllers or []
+    there = (bool(found.rows), found.flags is not None, found.controllers is not None)
+    seen.parts = frozenset(part for part, known in zip(PARTS, there, strict=True) if known)
     return seen

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from checks.analyzers.kernel_version import KernelRelease
 from checks.errors import EvidenceError
+from checks.parsers.files import split_files
 from checks.parsers.keyed import Counter, parse_flat_keyed
 from checks.parsers.memcg import is_init_namespace, parse_dirs
 from checks.parsers.proc_cgroups import ControllerRow
-from checks.parsers.reading import is_files, read, read_file
+from checks.parsers.reading import read, read_file
 from checks.results import Reason, Section
 
 Need = Callable[[str], Section]
 Line = tuple[str, int, str]
 
 _UNUSED = "no hierarchy carries the memory controller on this host"
+_ROOTS = ("/sys/fs/cgroup/cgroup.stat", "/sys/fs/cgroup/unified/cgroup.stat", "cgroup.stat", "/cgroup.stat")
 _CONTAINER = "these are the cgroups of one container; collect on the host itself"
 
 
@@ -35,7 +36,7 @@ class Count:
     lines: tuple[Line, ...]
 
 
-def count(sections: Mapping[str, Section], need: Need, row: ControllerRow | None, kernel: KernelRelease | None) -> Count | None:
+def count(sections: Mapping[str, Section], need: Need, row: ControllerRow | None) -> Count | None:
     """The count, or None when the second reading it takes was not collected.
 
     Raises EvidenceError when a reading is damaged, of a container, or at odds with another; with reason ``not_applicable`` when
@@ -46,7 +47,7 @@ def count(sections: Mapping[str, Section], need: Need, row: ControllerRow | None
     if "cgstat" not in sections:
         return None
     try:
-        return _v2(need("cgstat"), kernel)
+        return _v2(need("cgstat"))
     except EvidenceError as error:
         if row or error.reason != Reason.NOT_APPLICABLE:
             raise
@@ -70,20 +71,26 @@ def _v1(section: Section, row: ControllerRow) -> Count:
     return Count(row.count, dirs.count, row.count - dirs.count, "proc_cgroups", lines)
 
 
-def _v2(section: Section, kernel: KernelRelease | None) -> Count:
+def _v2(section: Section) -> Count:
     if section.text == "no cgroup2 mount\n":
         raise EvidenceError(_UNUSED, Reason.NOT_APPLICABLE, section.name, 1)
     stat, shift = read_file(section, "/cgroup.stat", parse_flat_keyed)
-    if is_files(section):
+    files = split_files(section.text)
+    if "cgroup namespace" in files:
         controllers, _ = read_file(section, "/cgroup.controllers", str.split)
-        namespace, line = read_file(section, "cgroup namespace", str)
         if "memory" not in controllers:
             raise EvidenceError(_UNUSED, Reason.NOT_APPLICABLE, section.name)
-        if not is_init_namespace(namespace):
-            raise EvidenceError(_CONTAINER, Reason.MISSING, section.name, line + 1)
-    elif (kernel is None or not kernel.below((6, 12, 0))) and "nr_dying_subsys_memory" not in stat:
-        say = "cgroup.stat may end too early: kernels from 6.12 on also count nr_dying_subsys_memory"
-        raise EvidenceError(say, Reason.TRUNCATED, section.name)
+        if not is_init_namespace(files.text("cgroup namespace")):
+            raise EvidenceError(_CONTAINER, Reason.MISSING, section.name, files.line_of("cgroup namespace"))
+    elif (path := files.ending("/cgroup.stat")) and path not in _ROOTS:
+        say = f"{path} counts one branch of the tree only: collect that of the cgroup2 mount, /sys/fs/cgroup/cgroup.stat"
+        raise EvidenceError(say, Reason.MISSING, section.name, files.line_of(path))
+    # Kernels from 6.12 on count by controller: live ones before nr_dying_descendants, dying ones after it.
+    if any(name.startswith("nr_subsys_") for name in stat):
+        if "nr_subsys_memory" not in stat:
+            raise EvidenceError(_UNUSED, Reason.NOT_APPLICABLE, section.name)
+        if "nr_dying_subsys_memory" not in stat:
+            raise EvidenceError("cgroup.stat ends before nr_dying_subsys_memory: it was cut", Reason.TRUNCATED, section.name)
     dying = _key(stat, "nr_dying_subsys_memory", "nr_dying_descendants")
     # nr_subsys_memory counts the root too, nr_descendants does not
     visible = int(stat["nr_subsys_memory"]) if "nr_subsys_memory" in stat else _key(stat, "nr_descendants") + 1

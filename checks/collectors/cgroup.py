@@ -15,7 +15,8 @@ v2=$({_MOUNT_OF_V2}); v2=${{v2:-/sys/fs/cgroup}}
 printf '== /proc/self/mountinfo\n'; grep -E ' - cgroup2? ' /proc/self/mountinfo; printf '\n'
 files /proc/cgroups /proc/1/cgroup /proc/cmdline "$v2/cgroup.controllers" "$v2/cgroup.subtree_control"
 """,
-    looks_like=r"^== /proc/self/mountinfo$|^\d+ \d+ \d+:\d+ \S+ \S+ \S+.* - cgroup2? \S+ ",
+    looks_like=r"^== /proc/self/mountinfo$|^\d+ \d+ \d+:\d+ \S+ \S+ \S+.* - cgroup2? \S+ "
+    r"|^\S+ on /\S* type cgroup2? \(|^\S+ /\S* cgroup2? (rw|ro)\S* 0 0$",
 )
 
 SYSTEMD = Collector(
@@ -65,7 +66,7 @@ CGROUPS = Collector(
     "cgroups",
     "Controllers and their number of cgroups",
     "cat /proc/cgroups",
-    looks_like=r"\A#subsys_name\s+hierarchy\s+num_cgroups\s+enabled",
+    looks_like=r"^#subsys_name\s+hierarchy\s+num_cgroups\s+enabled|^memory\s+\d+\s+\d+\s+[01]\s*$",
 )
 
 _MOUNT_OF_V1_MEMORY = r"""awk '$0 ~ / - cgroup / && $NF ~ /(^|,)memory(,|$)/ { print $5, $4; exit }' /proc/self/mountinfo"""
@@ -93,6 +94,7 @@ if [ -z "$v2" ]; then echo 'no cgroup2 mount'; exit 0; fi
 printf '== cgroup namespace\n%s\n\n' "$(readlink /proc/self/ns/cgroup)"
 files "$v2/cgroup.stat" "$v2/cgroup.controllers"
 """,
+    shows=("*/cgroup.stat",),
     looks_like=r"\A== cgroup namespace$|^nr_descendants \d+\nnr_|^== \S+/cgroup\.stat$|\Ano cgroup2 mount$",
 )
 

@@ -35,13 +35,14 @@ class ControllerRow:
 
 
 def parse_proc_cgroups(text: str) -> dict[str, ControllerRow]:
-    """Rows by controller name. Raises ParseError when the header is missing or a row is not whole."""
+    """Rows by controller name, also of rows that grep picked. Raises ParseError when a row is not whole."""
     lines = whole_lines(text)
-    if not lines or lines[0].split() != _HEADER.split():
+    headed = bool(lines) and lines[0].split() == _HEADER.split()
+    if not headed and not (lines and _ROW.match(lines[0].rstrip())):
         raise ParseError("this does not begin like /proc/cgroups, with #subsys_name hierarchy num_cgroups enabled", line=1)
     rows: dict[str, ControllerRow] = {}
-    for number, line in enumerate(lines[1:], 2):
-        match = _ROW.match(line)
+    for number, line in list(enumerate(lines, 1))[headed:]:
+        match = _ROW.match(line.rstrip())
         if not match:
             raise ParseError(f"line {number} is no row of /proc/cgroups: {line[:80]!r}", line=number)
         rows[match[1]] = ControllerRow(match[1], int(match[2]), int(match[3]), match[4] == "1", number)

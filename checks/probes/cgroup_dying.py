@@ -34,7 +34,7 @@ def judge(report: Report) -> None:
         _judge_total(report, row.count, ("cgroups", row.line, str(row.count)))
     kernel = _kernel(report)
     try:
-        found = count(report.sections, report.need, row, kernel)
+        found = count(report.sections, report.need, row)
     except EvidenceError as error:
         if error.reason != Reason.NOT_APPLICABLE:
             raise

@@ -28,13 +28,18 @@ _RUNTIME_NEEDS = {"containerd": (1, 4), "crio": (1, 20), "dockerd": (20, 10)}
 def judge(report: Report) -> None:
     seen = see(report.sections, report.need)
     _facts(report, seen)
-    if not seen.whole:
-        say = "the mounts show {}; which controllers are in force needs /proc/cgroups, /proc/cmdline and cgroup.controllers too"
-        report.unknown(Reason.MISSING, say.format(seen.layout.mode), _mount_lines(report, seen))
-        return
     _judge_asked(report, seen)
     _judge_no_v1(report, seen)
-    _judge_controller(report, seen)
+    if seen.whole or _tells_controller(report, seen):
+        _judge_controller(report, seen)
+    else:
+        say = f"the mounts show {seen.layout.mode}; which controllers are in force takes cgroup.controllers and /proc/cgroups"
+        report.unknown(Reason.MISSING, say, _mount_lines(report, seen))
+    managed = seen.layout.v2 and seen.layout.v2.point in SYSTEMD_V2_MOUNTS  # then nothing on the boot line changes the verdict
+    if "flags" not in seen.parts and not (managed and seen.layout.mode == "unified"):
+        said = report.findings[-1].say
+        say = f"{said}; whether the boot line asks for another layout takes /proc/cmdline"
+        report.unknown(Reason.MISSING, say, _mount_lines(report, seen), rule="unified_ignored")
     if seen.layout.mode == "unified":
         _judge_kernel(report, seen)
         _judge_runtimes(report, seen)
@@ -53,7 +58,7 @@ def _facts(report: Report, seen: Seen) -> None:
     if seen.kernel:
         report.fact("kernel", list(seen.kernel.version), "kernel", 1)
     report.fact("systemd_version", seen.systemd, "systemd", 1 if seen.systemd else 0)
-    if seen.whole:
+    if "flags" in seen.parts:
         report.fact("cmdline", {name: value for name, value in seen.flags.items() if name in FLAGS}, "mode", seen.flags_at + 1)
     report.fact("kubelet_version", ".".join(map(str, seen.kubelet)) if seen.kubelet else None)
 
@@ -61,6 +66,14 @@ def _facts(report: Report, seen: Seen) -> None:
 def _mount_lines(report: Report, seen: Seen) -> list[Evidence]:
     mounts = [seen.layout.v2] if seen.layout.v2 else seen.layout.v1_mounts[:1]
     return [report.evidence("mode", mount.line + seen.mounts_at, mount.fstype) for mount in mounts]
+
+
+def _tells_controller(report: Report, seen: Seen) -> bool:
+    """True when this part of the evidence shows the controller in force, or off."""
+    wanted = report.params.get("controller") or "memory"
+    row = seen.rows.get(V1_NAMES.get(wanted, wanted))
+    off = row is not None and not row.enabled
+    return off or "controllers" in seen.parts or V1_NAMES.get(wanted, wanted) in seen.layout.v1
 
 
 def _judge_controller(report: Report, seen: Seen) -> None:
