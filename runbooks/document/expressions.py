@@ -12,7 +12,7 @@ from typing import Any
 
 import regex
 
-from runbooks.document.located import Node, Place, scalar
+from runbooks.document.located import Node, Place, PlacedError, scalar
 from runbooks.document.model import Combined, Comparison, Condition
 
 OPERATORS = ("==", "!=", "<=", ">=", "<", ">", "in", "matches")
@@ -30,15 +30,8 @@ _PATTERN_MAX = 500
 _START = Place(1, 1)
 
 
-class ExpressionError(Exception):
-    """A condition that cannot be read: where, and what to write instead."""
-
-    def __init__(self, place: Place, say: str, suggest: str = "", length: int = 0) -> None:
-        super().__init__(say)
-        self.place = place
-        self.say = say
-        self.suggest = suggest
-        self.length = length
+class ExpressionError(PlacedError):
+    """A condition that cannot be read."""
 
 
 def read_condition(node: Node, depth: int = 0) -> Condition:

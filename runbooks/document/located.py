@@ -57,8 +57,8 @@ class Node:
         return Place(self.place.line, self.place.column + self.quoted)
 
 
-class YamlError(Exception):
-    """Text that is not the YAML a runbook may hold: where, and what to write instead."""
+class PlacedError(Exception):
+    """Something an author wrote that cannot be read: where, and what to write instead."""
 
     def __init__(self, place: Place, say: str, suggest: str = "", length: int = 0) -> None:
         super().__init__(say)
@@ -66,6 +66,10 @@ class YamlError(Exception):
         self.say = say
         self.suggest = suggest
         self.length = length
+
+
+class YamlError(PlacedError):
+    """Text that is not the YAML a runbook may hold."""
 
 
 def load(text: str, first_line: int = 1, indents: tuple[int, ...] = ()) -> Node:
