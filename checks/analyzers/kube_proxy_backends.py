@@ -39,7 +39,7 @@ def two_backends(models: Sequence[KubeProxy]) -> Iterator[Fault]:
     """K01: both backends hold kube-proxy's rules; both run on every packet."""
     for position, one in enumerate(models):
         for other in models[position + 1 :]:
-            if one.rules.family != other.rules.family or one.rules.backend == other.rules.backend:
+            if one.rules.family != other.rules.family or {_backend(one), _backend(other)} != {"nft", "legacy"}:
                 continue
             first, second = hook_of(one), hook_of(other)
             if first and second:
@@ -48,6 +48,11 @@ def two_backends(models: Sequence[KubeProxy]) -> Iterator[Fault]:
                 quiet = other if first else one
                 say = f"{quiet.rules.section} also holds chains of Kubernetes, but none that takes traffic: legal"
                 yield Fault("K01", Verdict.INFO, say, _remains(quiet)[:2])
+
+
+def _backend(model: KubeProxy) -> str:
+    """The backend, as far as it is known: iptables before 1.8 had one, and a listing does not name its own."""
+    return "legacy" if model.rules.backend == "unsuffixed" and model.rules.version else model.rules.backend
 
 
 def _place(model: KubeProxy) -> str:
@@ -110,10 +115,18 @@ def no_services(model: KubeProxy, host: Host) -> Fault | None:
         if host.proxy_young:
             say = "kube-proxy has run for less than two minutes and has not written KUBE-SERVICES yet: look again"
             return Fault("K02", Verdict.UNKNOWN, say, (*lines, *proxy), reason=Reason.IDLE)
-        sure = host.proxy_whole and (host.mode == "iptables" or host.nft_tables is not None)
+        sure = host.mode == "iptables" or (host.proxy_whole and host.nft_tables is not None)
         mode = "runs in iptables mode" if host.mode else "runs, not in nftables mode," if host.nft_tables is not None else "runs"
         say = f"kube-proxy {mode} but there is no KUBE-SERVICES in nat: no service works on this node by iptables"
         return Fault("K02", Verdict.CRIT if sure else Verdict.WARN, say, (*lines, *proxy))
+    left = (
+        []
+        if host.mode or other_proxy(model)
+        else [rule for name in _IN_FILTER for rule in model.references.get(("filter", name), ())]
+    )
+    if left and model.rules.complete:
+        say = f"filter leads to {left[0].target} but there is no KUBE-SERVICES in nat: kube-proxy's chains there were removed"
+        return Fault("K02", Verdict.CRIT, say, (*lines, at(model, left[0], left[0].target)))
     kubelet = [chain for table in model.rules.tables.values() for chain in table.chains.values() if chain.name in _KUBELETS]
     if host.proxy_running is None and kubelet and not other_proxy(model):
         say = (
@@ -123,4 +136,6 @@ def no_services(model: KubeProxy, host: Host) -> Fault | None:
     return None
 
 
+_IN_FILTER = ("KUBE-SERVICES", "KUBE-FORWARD", "KUBE-EXTERNAL-SERVICES")
+"""Chains of filter that only kube-proxy makes, and never without those in nat."""
 _KUBELETS = ("KUBE-MARK-DROP", "KUBE-FIREWALL", "KUBE-KUBELET-CANARY", "KUBE-IPTABLES-HINT", "KUBE-MARK-MASQ")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from checks.analyzers.kube_proxy_backends import other_proxy
 from checks.analyzers.kube_proxy_chains import KubeProxy
 from checks.analyzers.kube_proxy_era import era
 from checks.analyzers.kube_proxy_fault import Fault, Host, Limits, at, declared, jumps_to, some
@@ -30,15 +31,32 @@ _LAST = "KUBE-NODEPORTS"
 
 
 def missing_hooks(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
-    """K03: a base chain no longer leads to kube-proxy's."""
+    """K03: a base chain no longer leads to kube-proxy's. A flushed table keeps its chains, all of them empty."""
     for table, base, target in HOOKS:
         chain = model.rules.chain(table, target)
-        if chain is None or not chain.rules or not model.rules.visible(table, base) or jumps_to(model, table, base, target):
+        if chain is None or not model.rules.visible(table, base) or jumps_to(model, table, base, target):
+            continue
+        if not chain.rules and (not model.present or other_proxy(model)):
             continue
         lines = declared(model, model.rules.chain(table, base)) + declared(model, chain)
         fresh = era(model).at_least("1.27")
         when = "only a restart of kube-proxy puts it back" if fresh else "kube-proxy puts it back within 30 s if it runs"
-        yield Fault("K03", Verdict.CRIT, f"{table} {base} has no jump to {target}, so its rules are never reached; {when}", lines)
+        what = "so its rules are never reached" if chain.rules else f"which is empty: {table} was flushed"
+        yield Fault("K03", Verdict.CRIT, f"{table} {base} has no jump to {target}, {what}; {when}", lines)
+
+
+def never_synced(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
+    """K02: kube-proxy made its chains, but not one rule stands in KUBE-SERVICES; there are always some."""
+    chain, jump = model.rules.chain("nat", "KUBE-SERVICES"), jumps_to(model, "nat", "PREROUTING", "KUBE-SERVICES")
+    if chain is None or chain.rules or jump is None or not model.rules.complete or other_proxy(model):
+        return
+    lines = (*declared(model, chain), at(model, jump, "KUBE-SERVICES"))
+    if host.proxy_young:
+        say = "KUBE-SERVICES is empty, and kube-proxy has run for less than two minutes: look again"
+        yield Fault("K02", Verdict.UNKNOWN, say, lines, reason=Reason.IDLE)
+    else:
+        say = "KUBE-SERVICES is in nat but holds no rule: kube-proxy made its chains, and none of its syncs has succeeded"
+        yield Fault("K02", Verdict.CRIT, say, lines)
 
 
 def blocked_hooks(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
@@ -187,6 +205,7 @@ def drop_chain_missing(model: KubeProxy, host: Host, limits: Limits) -> Iterator
 
 CHECKS = (
     missing_hooks,
+    never_synced,
     blocked_hooks,
     undeclared_targets,
     marked_drop_without_mark,

@@ -113,7 +113,7 @@ VERSION = Collector(
     "version",
     "Version of iptables",
     "iptables -V",
-    looks_like=r"\Aiptables v[\d.]+",
+    looks_like=r"\Aiptables v[\d.]+(?: \(\w+\))?\s*\Z",
     optional=True,
 )
 
@@ -215,7 +215,7 @@ if [ -d /sys/class/net/kube-ipvs0 ]; then
 fi
 printf '== end\n'
 """,
-    looks_like=r"^\d+ \S*(?:kube-proxy|hyperkube|kubelite|k3s)\b.*$",
+    looks_like=r"^\s*(?:[a-z_]\S*\s+)?\d+\s+(?:\S[^/\n]*\s\d+:\d\d(?::\d\d)?\s+)?(?:/\S*/)?(?:kube-proxy|hyperkube|kubelite|k3s)\b.*$",
     optional=True,
 )
 

@@ -43,23 +43,57 @@ def guess_table(chain: str, target: str, *, new_only: bool = False) -> str:
     return "filter"
 
 
-def read(text: str) -> list[RuleSet]:
-    """One incomplete set of all rules found in the text; empty when there is none. Never raises."""
-    found = RuleSet(loose=True)
+def read(text: str, listed: str = "", *, whole: bool = False) -> list[RuleSet]:
+    """A set for each table that ``iptables -S`` printed, or one of all lone rules; empty when there are none. Never raises.
+
+    ``listed`` is the table that was asked for, where that is known. ``whole``: it was printed to its end.
+    """
     lines = text.split("\n")
-    if last := lines.pop().strip():
-        found.gaps.append(Gap(len(lines) + 1, f"the last line has no end and was left out: {last[:60]}"))
-    table = _listed_table(lines)
+    last = lines.pop().strip()
+    listings = [_listing(lines, start, end, listed) for start, end in _tables(lines)]
+    found = [each for each in listings if each]
+    if not found or len(found) < len(listings):
+        found = [each for each in [_lone(lines, listed)] if each.rule_count]
+    elif whole and not last:
+        for table in found[-1].tables.values():
+            table.committed = True
+    for each in found:
+        each.family, each.last_line = family_of(each), len(lines)
+    if last and found:
+        found[-1].gaps.append(Gap(len(lines) + 1, f"the last line has no end and was left out: {last[:60]}"))
+    return found
+
+
+def _tables(lines: list[str]) -> list[tuple[int, int]]:
+    """From where to where each table goes: it begins with its policies."""
+    starts, before = [], ""
+    for number, line in enumerate(map(str.strip, lines)):
+        if _POLICY.match(line) and not _POLICY.match(before):
+            starts.append(number)
+        before = line or before
+    return list(zip([0, *starts[1:]], [*starts[1:], len(lines)], strict=True)) if starts else []
+
+
+def _listing(lines: list[str], start: int, end: int, listed: str) -> RuleSet | None:
+    """Those lines as one table; None when a line stands there that ``iptables -S`` does not print."""
+    table = _listed_table(lines[start:end])
+    if not table or table != (listed or table):
+        return None
+    found = RuleSet(line=start + 1)
+    shown = [(number, line.strip()) for number, line in enumerate(lines[start:end], start + 1)]
+    understood = [_read_line(found, table, number, line) for number, line in shown if line and line[0] != "#"]
+    return found if all(understood) else None
+
+
+def _lone(lines: list[str], listed: str) -> RuleSet:
+    found = RuleSet(loose=True)
+    table = _listed_table(lines) or listed
     for number, line in enumerate(lines, 1):
         _read_line(found, table, number, line.strip())
-    if not any(True for _ in found.rules()):
-        return []
-    found.family = family_of(found)
-    found.last_line = len(lines)
-    return [found]
+    return found
 
 
-def _read_line(found: RuleSet, listed: str, number: int, line: str) -> None:
+def _read_line(found: RuleSet, listed: str, number: int, line: str) -> bool:
     packets = count = None
     if match := _COUNTED.search(line):
         packets, count, line = int(match[1]), int(match[2]), match[3]
@@ -70,11 +104,12 @@ def _read_line(found: RuleSet, listed: str, number: int, line: str) -> None:
             policy = match[2] if match.re is _POLICY else None
             _chain(found, listed, match[1]).policy = policy
             _chain(found, listed, match[1]).line = number
-        return
-    if match := _RULE.match(line):
-        rule = read_rule(number, match[2], match[1] or listed, packets, count)
-        if rule is not None:
-            _place(found, rule)
+        return True
+    match = _RULE.match(line)
+    rule = read_rule(number, match[2], match[1] or listed, packets, count) if match else None
+    if rule is not None:
+        _place(found, rule)
+    return rule is not None
 
 
 def _place(found: RuleSet, rule: Rule) -> None:

@@ -21,6 +21,7 @@ The listing names neither its table nor its end: the set is never complete, and 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from checks.parsers.iptables_listing import extras
 from checks.parsers.iptables_loose import guess_table
@@ -44,8 +45,11 @@ _EVERYWHERE = ("0.0.0.0/0", "::/0", "anywhere", "*", "any")
 _UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 
 
-def read(text: str) -> list[RuleSet]:
-    """All listings in the text; empty when no chain begins in it. Never raises."""
+def read(text: str, table: str = "", *, whole: bool = False) -> list[RuleSet]:
+    """All listings in the text; empty when no chain begins in it. Never raises.
+
+    ``table`` is the one that was asked for, where the command is known. ``whole``: the table was listed to its end.
+    """
     lines = text.split("\n")
     lines.pop()
     blocks: list[list[tuple[Chain, bool]]] = []
@@ -64,7 +68,18 @@ def read(text: str) -> list[RuleSet]:
             blocks[-1][-1] = (blocks[-1][-1][0], counted)
         elif line and blocks and not _PROMPT.search(line):
             rows[id(blocks[-1][-1][0])].append((number, line))
-    return _sets(blocks, rows, len(lines))
+    sets = _sets(blocks, rows, len(lines), table)
+    for found in sets if whole else ():
+        for each in found.tables.values():
+            each.committed = _all_shown(each)
+    return sets
+
+
+def _all_shown(table: Table) -> bool:
+    """True when as many jumps lead to each chain as its heading says, and the built-in chains are there."""
+    jumps = Counter(rule.target for rule in table.rules())
+    counted = all(chain.references in (None, jumps[name]) for name, chain in table.chains.items())
+    return counted and any(chain.policy for chain in table.chains.values())
 
 
 def _begins_table(chain: Chain, blocks: list[list[tuple[Chain, bool]]]) -> bool:
@@ -76,10 +91,13 @@ def _begins_table(chain: Chain, blocks: list[list[tuple[Chain, bool]]]) -> bool:
     return chain.policy is not None and known[-1].policy is None
 
 
-def _sets(blocks: list[list[tuple[Chain, bool]]], rows: dict[int, list[tuple[int, str]]], size: int) -> list[RuleSet]:
+def _sets(
+    blocks: list[list[tuple[Chain, bool]]], rows: dict[int, list[tuple[int, str]]], size: int, listed: str
+) -> list[RuleSet]:
     sets: list[RuleSet] = []
     for block in blocks:
-        table = _table_name([chain for chain, _ in block], [row for chain, _ in block for row in rows[id(chain)]])
+        shown = [row for chain, _ in block for row in rows[id(chain)]]
+        table = listed or _table_name([chain for chain, _ in block], shown)
         if not sets or table in sets[-1].tables:
             sets.append(RuleSet(tool="iptables -L", line=block[0][0].line, last_line=size, listing=True))
         found = sets[-1]

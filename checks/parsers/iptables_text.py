@@ -14,6 +14,7 @@ import re
 from checks.errors import ParseError
 from checks.parsers import iptables_loose, iptables_nvl, iptables_save
 from checks.parsers.iptables_rules import RuleSet
+from checks.parsers.iptables_together import Part, of_command, parts, together
 from checks.results import Reason
 
 _OTHERS = (
@@ -31,9 +32,18 @@ _OTHERS = (
 _LAST_TABLE = re.compile(r"\A\s*(#[^\n]*\n)*\*?\w*\Z")
 
 
+def _read(part: Part) -> list[RuleSet]:
+    text, listed, whole = part.text, part.listed, part.whole
+    sets = iptables_save.read(text) or iptables_nvl.read(text, listed, whole=whole)
+    sets = sets or iptables_loose.read(text, listed, whole=whole)
+    for found in sets:
+        of_command(found, part.command)
+    return sets
+
+
 def read_rules(text: str, section: str = "") -> list[RuleSet]:
     """All rule sets in the text, each with ``section`` set. Raises ParseError when there is none, naming what it looks like."""
-    sets = iptables_save.read(text) or iptables_nvl.read(text) or iptables_loose.read(text)
+    sets = together([found for part in parts(text) for found in _read(part)])
     for found in sets:
         found.section = section
     if sets:

@@ -18,7 +18,10 @@ from dataclasses import dataclass, field
 
 MODES = ("iptables", "ipvs", "nftables", "userspace", "kernelspace")
 
-_PROCESS = re.compile(r"\s*(?:\S+\s+)?(\d{1,9})\s+(?:\S*/)?(kube-proxy|hyperkube|kubelite|k3s(?:-\w+)?)\b(.*)$")
+_PROCESS = re.compile(
+    r"\s*(?:[a-z_]\S*\s+)?(\d{1,9})\s+(?:\S[^/]*\s\d+:\d\d(?::\d\d)?\s+)?"  # pid, or the columns of ps aux and ps -ef
+    r"(?:\S*/)?(kube-proxy|hyperkube|kubelite|k3s(?:-\w+)?)\b(.*)$"
+)
 _AGE = re.compile(r"# (\d{1,9}) has run for (\d{1,12}) s$")
 _CONFIG = re.compile(r'# \d+ config (mode|clusterCIDR) "?([^"]*)"?$')
 _ARGUMENT = r"--{}[= ](\S+)"

@@ -18,7 +18,7 @@ from checks.parsers.conntrack import Flow, parse_flows
 from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.probes.iptables import main_model
-from checks.probes.iptables_sections import models, tell_incomplete
+from checks.probes.iptables_sections import CAPTURE, models, tell_incomplete
 from checks.results import Reason, Verdict
 
 _MOST = 50
@@ -141,6 +141,7 @@ ENTRIES = Probe(
         Rule("CT2", "a UDP flow goes to an endpoint that its service no longer has", "Kubernetes issues 125467, 139628", _DELETE),
         Rule("CT3", "so many flows that kube-proxy's syncs are slow", "Kubernetes issues 129982, 135323", "upgrade kube-proxy"),
         Rule("flows", "the flows fit the services", "the rules above"),
+        CAPTURE,
     ),
     sources=("Kubernetes issues 125467, 126468, 129982, 135323, 139628", "laboratory with conntrack-tools 1.4.7"),
     params=(Param("kube_proxy_minor", "int", min=1, max=99, help="minor version of kube-proxy, such as 32 for 1.32"),),

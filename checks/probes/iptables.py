@@ -38,7 +38,7 @@ from checks.probes.iptables_facts import MOST_SERVICES, SET_FACTS, set_fact
 from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES, THRESHOLDS
-from checks.probes.iptables_sections import doubtful, models, tell_incomplete
+from checks.probes.iptables_sections import CAPTURE, doubtful, models, tell_incomplete
 from checks.probes.iptables_tell import evidence, tell
 from checks.results import Reason, Verdict
 
@@ -156,6 +156,9 @@ def _judge_absence(report: Report, found: Sequence[KubeProxy], model: KubeProxy,
         report.unknown(Reason.MISSING, "there is no KUBE-SERVICES, and whether kube-proxy runs cannot be told")
     elif program:
         report.skip(f"there is no KUBE-SERVICES: {program} serves services on this node")
+    elif "kp" not in report.sections:
+        say = "no chain of kube-proxy is in these rules; whether that is a fault depends on whether kube-proxy runs here"
+        report.unknown(Reason.MISSING, f"{say}: collect kp too, or ps -eo pid,args | grep kube-proxy")
     else:
         report.skip("no chain of kube-proxy is on this node: it does not serve services by iptables")
 
@@ -215,7 +218,7 @@ SAVE = Probe(
     ),
     judge=_judge_save,
     facts=SET_FACTS,
-    rules=tuple(rule for rule in RULES if rule.id not in _ELSEWHERE),
+    rules=(*(rule for rule in RULES if rule.id not in _ELSEWHERE), CAPTURE),
     sources=SOURCES,
     params=(Param("cross_check", "bool", default=False, help="also read the filter table through nft, to confirm K26"),),
     thresholds=THRESHOLDS,

@@ -8,15 +8,18 @@ from checks.analyzers.kube_proxy_chains import KubeProxy
 from checks.collectors.iptables import SAVES
 from checks.errors import EvidenceError, ParseError
 from checks.evidence import unusable, why
-from checks.parsers.iptables_rules import RuleSet
+from checks.parsers.iptables_rules import Gap, RuleSet
 from checks.parsers.iptables_text import read_rules
-from checks.probes.base import Probe, Report
+from checks.parsers.iptables_together import settled
+from checks.probes.base import Probe, Report, Rule
 from checks.results import Evidence, Reason, Section, Verdict
+
+CAPTURE = Rule("capture", "one table is in the capture more than once", "the later output, or the fuller one, is judged")
 
 
 def models(report: Report) -> list[KubeProxy]:
     """Every rule set that arrived, as a model. Says ``unknown`` for what is damaged; raises EvidenceError when all of it is."""
-    found: list[KubeProxy] = []
+    found: list[RuleSet] = []
     silent: list[tuple[Section, Reason]] = []
     for collector in SAVES:
         section = report.sections.get(collector.name)
@@ -29,12 +32,12 @@ def models(report: Report) -> list[KubeProxy]:
             report.unknown(reason, why(section, reason))
         else:
             try:
-                found += [KubeProxy(_placed(rules)) for rules in read_rules(section.text, section.name)]
+                found += [_placed(rules) for rules in read_rules(section.text, section.name)]
             except ParseError as error:
                 line = [report.evidence(section.name, error.line)] if error.line else []
                 report.unknown(error.reason, error.say, line)
     if found or report.findings:
-        return found
+        return [KubeProxy(rules) for rules in settled(found)]
     if not silent:
         raise EvidenceError("no rules were collected: iptables-save, or the saves of both backends, are needed", Reason.MISSING)
     section, reason = silent[0]
@@ -51,16 +54,18 @@ def _placed(rules: RuleSet) -> RuleSet:
 
 
 def tell_incomplete(report: Report, found: Sequence[KubeProxy]) -> None:
-    """Say what is missing from each rule set."""
+    """Say what is missing from each rule set, and which of several outputs is judged."""
     for model in found:
         rules = model.rules
+        for notice in rules.notices:
+            if not notice.say.startswith("#"):
+                report.find(CAPTURE.id, Verdict.INFO, notice.say, evidence=gap_lines(report, model, [notice]))
         if rules.loose:
             say = "these are lone rules without their tables: what is not among them proves nothing"
             report.unknown(Reason.TRUNCATED, f"{rules.section}: {say}", gap_lines(report, model))
-        elif rules.listing:
-            say = (
-                f"{rules.section} is a listing of {' and '.join(rules.tables)}, which has no end mark: it may not be all there is"
-            )
+        elif rules.listing and not rules.complete:
+            listed = " and ".join(rules.tables)
+            say = f"{rules.section} is a listing of {listed}, which has no end mark: more may follow; iptables-save has one"
             report.unknown(Reason.TRUNCATED, say, gap_lines(report, model))
         elif rules.gaps:
             say = f"{rules.section}: {rules.gaps[0].say}; {len(rules.gaps)} such gaps, so the capture is not whole"
@@ -78,9 +83,9 @@ def _has_kube(model: KubeProxy) -> bool:
     return any(name.startswith("KUBE-") for table in model.rules.tables.values() for name in table.chains)
 
 
-def gap_lines(report: Report, model: KubeProxy) -> list[Evidence]:
-    """The first lines that could not be read."""
-    return [report.evidence(model.rules.section, gap.line) for gap in model.rules.gaps[:3] if gap.line]
+def gap_lines(report: Report, model: KubeProxy, gaps: Sequence[Gap] | None = None) -> list[Evidence]:
+    """The first lines that could not be read, or the lines of ``gaps``."""
+    return [report.evidence(model.rules.section, gap.line) for gap in (gaps or model.rules.gaps)[:3] if gap.line]
 
 
 def doubtful(report: Report, model: KubeProxy, found: Sequence[KubeProxy]) -> frozenset[Verdict]:

@@ -20,7 +20,7 @@ from checks.probes.iptables_facts import MOST_SERVICES, service_fact
 from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES, THRESHOLDS
-from checks.probes.iptables_sections import doubtful, models, tell_incomplete
+from checks.probes.iptables_sections import CAPTURE, doubtful, models, tell_incomplete
 from checks.probes.iptables_tell import tell
 from checks.results import Reason, Verdict
 
@@ -118,7 +118,7 @@ SERVICES = Probe(
         ),
         FactSpec("service_count", "int", "service ports that were asked for"),
     ),
-    rules=tuple(rule for rule in RULES if rule.id in _IDS),
+    rules=(*(rule for rule in RULES if rule.id in _IDS), CAPTURE),
     sources=SOURCES,
     params=(Param("service", "service", help="only this service: namespace/name or namespace/name:port"),),
     thresholds=THRESHOLDS,

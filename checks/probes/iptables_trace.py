@@ -19,7 +19,7 @@ from checks.probes.iptables_facts import branch_fact
 from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES
-from checks.probes.iptables_sections import models, tell_incomplete
+from checks.probes.iptables_sections import CAPTURE, models, tell_incomplete
 from checks.probes.iptables_tell import tell
 from checks.results import Reason, Verdict
 
@@ -137,7 +137,7 @@ TRACE = Probe(
         FactSpec("dnat_targets", "list", "endpoints it can reach"),
         FactSpec("service", "str?", "service port it is for"),
     ),
-    rules=tuple(rule for rule in RULES if rule.id in _IDS),
+    rules=(*(rule for rule in RULES if rule.id in _IDS), CAPTURE),
     sources=SOURCES,
     params=(
         Param("src", "ip", required=True, help="source address of the connection"),

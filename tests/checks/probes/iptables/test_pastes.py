@@ -122,6 +122,82 @@ def test_it_judges_what_a_listing_shows():
     assert crits(result) == ["K08"]
 
 
+PROMPT = "[root@node-1 ~]# "
+SAMPLES = Path(__file__).parents[3] / "samples" / "iptables"
+NAT, FILTER = ((SAMPLES / name).read_text("utf-8") for name in ("1.8.9-legacy_nat-nvL.txt", "1.8.9-legacy_filter-nvL.txt"))
+
+
+def typed(*outputs):
+    """Commands and what they printed, as a terminal shows them."""
+    return "".join(f"{PROMPT}{command}\n{text}" for command, text in outputs) + PROMPT + "\n"
+
+
+def as_rules(table):
+    """The table as ``iptables -S`` prints it."""
+    lines = NFT[NFT.index(f"*{table}\n") :].split("COMMIT")[0].split("\n")[1:-1]
+    words = [line.split() for line in lines]
+    policies = [f"-P {each[0][1:]} {each[1]}" for each in words if each[0][0] == ":" and each[1] != "-"]
+    chains = [f"-N {each[0][1:]}" for each in words if each[0][0] == ":" and each[1] == "-"]
+    return "\n".join([*policies, *chains, *(line for line in lines if line[0] == "-")]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        typed(("iptables -t nat -L -n -v", NAT), ("iptables -L -n -v", FILTER)),
+        typed(("iptables -S", as_rules("filter")), ("sudo iptables -t nat -S", as_rules("nat"))),
+        typed(("iptables-save", NFT), ("iptables -t nat -nvL", NAT)),
+        NFT + NFT,
+    ],
+)
+def test_it_puts_together_what_several_commands_show(text):
+    result = pasted(text)
+    assert (result.verdict, crits(result)) == (Verdict.OK, []), result.finding
+
+
+def test_it_believes_no_listing_whose_end_or_middle_is_not_there():
+    shortened = NAT.replace(
+        next(line for line in NAT.split("\n") if "KUBE-MARK-MASQ" in line and "172.19.2.53" in line) + "\n", ""
+    )
+    for nat, last in ((shortened, PROMPT), (NAT, "")):
+        text = typed(("iptables -L -n -v", FILTER), ("iptables -t nat -L -n -v", nat)).removesuffix(PROMPT + "\n") + last + "\n"
+        assert pasted(text).verdict is Verdict.UNKNOWN
+
+
+def test_it_judges_the_later_of_two_outputs_and_says_so():
+    unhooked = "\n".join(line for line in NFT.split("\n") if not line.startswith("-A PREROUTING"))
+    for first, second, verdict in ((NFT, unhooked, Verdict.CRIT), (unhooked, NFT, Verdict.OK)):
+        result = pasted(typed(("iptables-save", first), ("systemctl reload firewalld", ""), ("iptables-save", second)))
+        assert result.verdict is verdict
+        assert [finding.verdict for finding in result.findings if finding.rule == "capture"] == [Verdict.INFO]
+
+
+def test_it_adds_up_what_several_greps_show():
+    web = "KUBE-SVC-I6F7J7E256H6PY43"
+    outputs = [(f"iptables-save | grep {word}", grepped(word)) for word in ("KUBE-SERVICES", web, "KUBE-SEP-", "prod/web:http")]
+    trace = pasted(typed(*outputs), TRACE, src="172.19.1.10", dst="10.96.23.5", dport=80, proto="tcp", origin="pod")
+    assert trace.facts["branch_count"] == 3
+    assert not [finding for finding in pasted(typed(*outputs)).findings if finding.rule in ("K12", "K27")]
+
+
+def grepped(word):
+    return "\n".join(line for line in NFT.split("\n") if word in line) + "\n"
+
+
+def test_it_takes_no_listing_for_a_second_backend():
+    result = pasted(typed(("iptables-save", NFT), ("iptables -t nat -nvL", NAT.replace("172.19.2.10:8081", "172.19.2.99:8081"))))
+    assert "K01" not in {finding.rule for finding in result.findings}
+
+
+def test_it_asks_for_the_process_where_no_rule_is_kube_proxys():
+    plain = "\n".join(line for line in NFT.split("\n") if "KUBE" not in line)
+    alone = pasted(plain)
+    assert (alone.verdict, alone.reason) == (Verdict.UNKNOWN, Reason.MISSING)
+    row = "root 2345 1 0 Nov01 ? 00:10:11 /usr/bin/kube-proxy --proxy-mode=iptables --v=2\n"
+    with_process = pasted(typed(("iptables-save", plain), ("ps -ef | grep kube-proxy", row)))
+    assert crits(with_process) == ["K02"]
+
+
 @pytest.mark.parametrize("text", ["default via 192.0.2.1 dev eth0\n", '{"nftables": []}\n', "table ip nat {\n}\n", "all fine\n"])
 def test_it_refuses_other_texts(text):
     result = SAVE.evaluate(gather(SAVE, [Given("iptables-save", "x", text.encode())]).sections)
