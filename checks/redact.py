@@ -10,8 +10,9 @@ configuration files, environments and command lines keep one. Work is linear in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from heapq import merge
 from itertools import chain
 
 from checks.redact_blocks import KEY_HINTS, Span, block_scalar, manifests, private_keys
@@ -54,7 +55,7 @@ _SURROUNDED = (
     _shape("</", r"""<(?:\w+:)?\w{0,40}(?:password|secret|token|api_?key)>([^<\n]+)</"""),
     _shape(
         "--",
-        r"""(?<![\w-])--[a-z-]{0,40}(?:passw(?:or)?d|passphrase|psk|token|secret"""
+        r"""--(?<![\w-]--)[a-z-]{0,40}(?:passw(?:or)?d|passphrase|psk|token|secret"""
         r"""|(?:secret|access|api|private|certificate)-?key)[ \0]+["']?([^\s\0"'-][^\s\0"']*)""",
     ),
     _shape("-u", r"""[ \0]-(?:u|-user|-proxy-user)[ =\0]["']?[^\s\0:"']{1,64}:(?!\d+\b)([^\s\0"']+)"""),
@@ -63,16 +64,13 @@ _SURROUNDED = (
     _shape("-cli", r"""(?:redis|valkey)-cli[^\n]{0,100}?[ \0]-a[ \0]["']?([^\s\0"']+)"""),
     _shape("pass auth psk", r"""(?:requirepass|masterauth|wpa-psk|wpa-passphrase)[ \t]+([^\n]+)"""),
     _shape("pass", r"""login[ \t]+[^\s]{1,128}[ \t]+password[ \t]+([^\s]+)"""),  # netrc
-    _shape(
-        "pass", r"""password[ \t]+["']([^"'\n]+)["']|neighbor[ \t]+[^\s]{1,64}[ \t]+password[ \t]+([^\s"']+)"""
-    ),  # bird, SQL, FRR
+    _shape("pass", r"""password[ \t]+["']([^"'\n]+)["']"""),  # bird, SQL
+    _shape("pass", r"""password(?<=[ \t]insecure-password)[ \t]+([^\s"']+)"""),  # HAProxy
+    _shape("pass", r"""neighbor[ \t]+[^\s]{1,64}[ \t]+password[ \t]+([^\s"']+)"""),  # FRR
+    _shape("auth", r"""auth(?:_pass|tok|(?<=stats auth)[ \t]+[^\s:]{1,64}:)[ \t:=]{0,20}([^\s"';]+)"""),  # keepalived, HAProxy
+    _shape("pw", r"""pw(?<=bindpw|rootpw)[ \t:=]{1,20}([^\s"';]+)"""),  # LDAP
     _shape("identified", r"""identified[ \t]+by[ \t]+(?:password[ \t]+)?["']([^"'\n]+)"""),
-    _shape("auth", r"""stats[ \t]+auth[ \t]+[^\s:]{1,64}:([^\s]+)"""),  # HAProxy
-    _shape(
-        "auth pass pw",
-        r"""(?:auth_pass|insecure-password|bindpw|authtok|rootpw)[ \t:=]{1,20}([^\s"';]+)""",
-    ),
-    _shape("pass redis_auth", r"""(?<![a-z0-9_])(?:pass|redis_auth)=["']?(?!\d+\b)([^\s"';&]+)"""),
+    _shape("pass", r"""pass(?<![a-z0-9_]pass)=["']?(?!\d+\b)([^\s"';&]+)"""),
     _shape(".dockerc", r"""\.dockerc(?:onfigjson|fg)(?:\\{0,8}["'])?\s{0,20}:\s{0,20}\\{0,8}["']?([a-z0-9+/=]{8,})"""),
     _shape(
         "pass secret token key credential pwd",
@@ -88,8 +86,9 @@ _SURROUNDED = (
 # Matched on the text as it is: the form itself says that this is a secret.
 _FORMED = (
     _shape("eyJ", r"(?<![A-Za-z0-9_-])(eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,4})"),  # JWT
-    _shape("AKIA ASIA AROA AIDA ABIA ACCA", r"(?<![A-Za-z0-9])((?:AKIA|ASIA|AROA|AIDA|ABIA|ACCA)[A-Z0-9]{16})(?![A-Za-z0-9])"),
-    _shape("LTAI AKID", r"(?<![A-Za-z0-9])((?:LTAI|AKID)[A-Za-z0-9]{12,36})(?![A-Za-z0-9])"),
+    _shape("AKIA ASIA AROA AIDA ABIA ACCA", r"(A(?:KIA|SIA|ROA|IDA|BIA|CCA)(?<![A-Za-z0-9][A-Z]{4})[A-Z0-9]{16})(?![A-Za-z0-9])"),
+    _shape("LTAI", r"(LTAI(?<![A-Za-z0-9]LTAI)[A-Za-z0-9]{12,36})(?![A-Za-z0-9])"),
+    _shape("AKID", r"(AKID(?<![A-Za-z0-9]AKID)[A-Za-z0-9]{12,36})(?![A-Za-z0-9])"),
     _shape("ghp_ gho_ ghu_ ghs_ ghr_ pat_", r"(?<![A-Za-z0-9])((?:gh[pousr]|github_pat)_[A-Za-z0-9_]{20,})"),
     _shape("glpat- glrt- glsa_", r"(?<![A-Za-z0-9])(gl(?:pat-|rt-|sa_)[A-Za-z0-9_-]{16,})"),
     _shape("xox xapp-", r"(?<![A-Za-z0-9])((?:xox[a-z]|xapp)-[A-Za-z0-9-]{10,})"),
@@ -106,12 +105,13 @@ _FORMED = (
     _shape("$", r"(\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2id?)\$[./A-Za-z0-9$=,+]{13,})"),  # crypt(3)
 )
 
-# NAME = VALUE. A name of the first kind always holds a secret; one of the second is also a word of log sentences.
-_NAME = re.compile(
-    rb"(?:(passw(?:or)?d|passphrase|psk|[_-]pass|[_-]pwd|(?:private|preshared|pre-shared)[ _-]?key)"
-    rb"|(?:secret|token|(?:api|access|account|auth|signing|encryption|secret)[ _-]?key(?:[_-]?id)?|secret_key_base|credentials?))"
-    rb"(\\*[\"'])?(?:[^\S\n]*=>?|(?:(?<=[\"'])[^\S\n]{1,20})?(:)(?!:|//))[^\S\n]*"
-)
+# NAME = VALUE. A name of the first kind always holds a secret; one of the second is also a word of log sentences. Each expression
+# begins with its own letters, because a text is searched for those many times faster than for a choice.
+_SURE = ("passw(?:or)?d", "passphrase", "psk", "pass(?<=[_-]pass)", "pwd(?<=[_-]pwd)", "private[ _-]?key", "pre-?shared[ _-]?key")
+_LIKELY = ("secret(?:[ _-]?key(?:[_-]?id)?|_key_base)?", "token", "credentials?")
+_KEYS = tuple(f"{kind}[ _-]?key(?:[_-]?id)?" for kind in ("api", "access", "account", "auth", "signing", "encryption"))
+_GIVEN = r"""(\\*["'])?(?:[^\S\n]*=>?|(?:(?<=["'])[^\S\n]{1,20})?(:)(?!:|//))[^\S\n]*"""
+_NAMES = tuple((re.compile((name + _GIVEN).encode()), name in _SURE) for name in _SURE + _LIKELY + _KEYS)
 _NAME_HINTS = ("pass", "psk", "pwd", "key", "secret", "token", "credential")
 _QUOTED = re.compile(rb"""\\+["']([^"'\\\n]*)|"((?:[^"\\\n]|\\.)*)|'([^'\n]*)""")
 _BARE = re.compile(rb"""(?:[^\s\0"'<>,;&{}\\]|[,;&](?![\w.-]{1,64}=|\s|\Z))+""")
@@ -124,14 +124,22 @@ _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_.-")
 _BEFORE_NAME = re.compile(rb"""[^\S\n]*(?:[-<>{,][^\S\n]*|export[^\S\n]+|set[^\S\n]+|"|')*""")
 
 
-def _fewest(*hints: Iterable[str]) -> tuple[str, ...]:
-    """Those of all the hints that hold no other one: a text without these has none at all."""
+def _screen(*hints: Iterable[str]) -> dict[str, list[str]]:
+    """Those of all the hints that hold no other one, by one of their letters: a text without it need not be searched for them."""
     every = set(chain(*hints))
-    return tuple(sorted(hint for hint in every if not any(other != hint and other in hint for other in every)))
+    screen: dict[str, list[str]] = {}
+    for hint in sorted(every):
+        if not any(other != hint and other in hint for other in every):
+            screen.setdefault(next((sign for sign in "~{?&<$@_=-:" if sign in hint), hint[0]), []).append(hint)
+    return screen
 
 
-_IN_LOWER = _fewest(_NAME_HINTS, *(shape.hints for shape in _SURROUNDED))
-_AS_IT_IS = _fewest(KEY_HINTS, *(shape.hints for shape in _FORMED))
+def _any(screen: Mapping[str, Iterable[str]], text: str) -> bool:
+    return any(letter in text and any(map(text.__contains__, hints)) for letter, hints in screen.items())
+
+
+_IN_LOWER = _screen(_NAME_HINTS, *(shape.hints for shape in _SURROUNDED))
+_AS_IT_IS = _screen(KEY_HINTS, *(shape.hints for shape in _FORMED))
 
 
 _clean: set[str] = set()
@@ -168,13 +176,13 @@ def redact_bytes(data: bytes) -> bytes:
 def _spans(data: bytes) -> Iterator[Span]:
     lower = data.lower()
     text, lower_text = data.decode("latin-1"), lower.decode("latin-1")  # a str is searched faster than bytes
-    if any(map(lower_text.__contains__, _IN_LOWER)):
+    if _any(_IN_LOWER, lower_text):
         yield from _shaped(_SURROUNDED, lower, lower_text)
         if any(map(lower_text.__contains__, _NAME_HINTS)):
             yield from _named(lower)
             if "kind" in lower_text and "secret" in lower_text:
                 yield from manifests(lower)
-    if any(map(text.__contains__, _AS_IT_IS)):
+    if _any(_AS_IT_IS, text):
         yield from _shaped(_FORMED, data, text)
         if any(map(text.__contains__, KEY_HINTS)):
             yield from private_keys(data)
@@ -192,7 +200,7 @@ def _shaped(shapes: Iterable[Shape], data: bytes, text: str) -> Iterator[Span]:
 def _named(lower: bytes) -> Iterator[Span]:
     """The values of NAME=VALUE, NAME: VALUE and "NAME": "VALUE". A name inside a path (namespace/token:http) is not one."""
     done = 0
-    for match in _NAME.finditer(lower):
+    for match, sure in merge(*(_found(name, sure, lower) for name, sure in _NAMES), key=lambda pair: pair[0].start()):
         start = match.start()
         if start < done:
             continue
@@ -203,22 +211,26 @@ def _named(lower: bytes) -> Iterator[Span]:
             continue
         line = lower.rfind(b"\n", max(0, start - 64), start) + 1
         first = (line > 0 or start <= 64) and _BEFORE_NAME.fullmatch(lower, line, start) is not None
-        if first and match[3] and (lines := block_scalar(lower, start, match.end(), bool(match[1]))) is not None:
+        if match[2] and (lines := block_scalar(lower, start, match.end(), first and sure)) is not None:
             done = lines[-1][1] if lines else match.end()
             yield from lines
             continue
-        span = _value(lower, match, before, first)
+        span = _value(lower, match, before, first, sure)
         if span:
             done = span[1]
             if span[0] < span[1] and not _HARMLESS.match(lower, *span):
                 yield span
 
 
-def _value(lower: bytes, match: re.Match[bytes], before: bytes, first: bool) -> Span | None:
+def _found(name: re.Pattern[bytes], sure: bool, lower: bytes) -> Iterator[tuple[re.Match[bytes], bool]]:
+    return ((match, sure) for match in name.finditer(lower))
+
+
+def _value(lower: bytes, match: re.Match[bytes], before: bytes, first: bool, sure: bool) -> Span | None:
     at = match.end()
     if quoted := _QUOTED.match(lower, at):
         return quoted.span(quoted.lastindex or 0)
-    if before in (b'"', b"'") and not match[2]:  # "NAME=VALUE WITH BLANKS"
+    if before in (b'"', b"'") and not match[1]:  # "NAME=VALUE WITH BLANKS"
         end = re.compile(rb"[^\n" + before + rb"]*").match(lower, at)
         return end.span() if end else None
     if first and (line := _LINE.match(lower, at)):
@@ -226,7 +238,7 @@ def _value(lower: bytes, match: re.Match[bytes], before: bytes, first: bool) -> 
     bare = _BARE.match(lower, at)
     if not bare:
         return None
-    in_sentence = not match[1] and match[3] and not match[2]
+    in_sentence = not sure and match[2] and not match[1]
     if in_sentence and len(bare[0]) < 20 and not re.search(rb"\d", bare[0]):
         return None
     return bare.span()

@@ -79,9 +79,25 @@ level=error msg="login failed" password=canary-67 user=bob
 AccountName=x;AccountKey=canary68==;EndpointSuffix=example.org
 docker run -e "DB_PASSWORD=canary 69 blanks" image
 - name: token canary: "no"
+proxy_set_header Authorization "Basic canary-71";
+	auth_pass canary-72
+  stats auth admin:canary-73
+  user admin insecure-password canary-74
+  password "canary-75";
+ neighbor 192.0.2.1 password canary-76
+bindpw canary-77
+CREATE USER a IDENTIFIED BY 'canary-78';
+kubeadm join 192.0.2.1:6443 --certificate-key canary-79
+joe:{SHA}canary80canary80canary80canary=
+BlobEndpoint=https://x.example.org/;SharedAccessSignature=sv=2020&sig=canary-81
+"token" : "canary-82"
+  .dockerconfigjson: Y2FuYXJ5ODM=
+mail PASS=canary-84
+tls.key: LS0tLS1CRUdJTiBQcanary85
+client aB18Q~canary85canary85canary85canary85 expires
   client_secret: canary-70
 """.strip("\n")
-SECRETS = [f"canary-{n:02d}" for n in range(1, 71)] + [f"canary{n}" for n in range(42, 70)] + [
+SECRETS = [f"canary-{n:02d}" for n in range(1, 86)] + [f"canary{n}" for n in range(42, 86)] + [
     "CANARY22", "CANARY24", "correct horse", "with, comma", "and more", "0123456789abcdef", "wJalr", "+base64", "cafe64",
     "69 blanks",     "Y2FuYXJ5", "eyJzdWIi", "canary 69",
 ]  # fmt: skip
@@ -127,6 +143,14 @@ password: ""
 automountServiceAccountToken: false
 PWD=/root/work
 token_expiration: 30
+pass=12 fail=0
+the password is kept in a file, and 3 tokens are left
+proxy_set_header Authorization $http_authorization;
+auth_basic_user_file /etc/nginx/users;
+stats auth is off
+container name: web, value: 12
+-A KUBE-SVC-AAKIAAAAAAAAAAAAAAAA -m recent --name KUBE-SEP-BBBBBBBBBBBBBBBB -j DROP
+ssl_ca: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t
 rootcertbundle: /etc/registry/root.crt
 Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf"
 ssh://root@192.0.2.1:22
