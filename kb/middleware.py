@@ -7,14 +7,23 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 from kb.audit import asking
 from kb.models import ApiToken
+from runbooks.api.problems import problem
 
 API = "/api/"
+DETAILS = {
+    400: "the request cannot be read",
+    404: "there is nothing at this address",
+    405: "this address does not take this method",
+    413: "the request is too large",
+}
+OURS = "something broke on our side; the web server's log says what. No run is lost by it"
+KEPT = ("Allow", "Retry-After")
 
 
 class TokenMiddleware:
@@ -34,12 +43,34 @@ class TokenMiddleware:
             request.api_token = token  # type: ignore[attr-defined]
             request.user = token.user if token else AnonymousUser()
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # no cookie counts here
+            return _as_problem(request, self.get_response(request))
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Callable[..., HttpResponse], *_: object) -> None:
         """The API answers 401 itself; it does not send a program to the login page."""
         if request.path.startswith(API):
             view.login_required = False  # type: ignore[attr-defined]  # what LoginRequiredMiddleware looks at
+
+
+def _as_problem(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """An error page that was meant for a browser, as problem+json: an address without a route, a method that is not taken."""
+    if response.status_code < 400 or "json" in response.headers.get("Content-Type", ""):
+        return response
+    kept = {name: response[name] for name in KEPT if name in response}
+    return problem(request, response.status_code, DETAILS.get(response.status_code, OURS), headers=kept)
+
+
+class ReadableMiddleware:
+    """Nothing here has a NUL in its name, and PostgreSQL refuses to look for one: such an address is nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """404 for an address with a NUL."""
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            raise Http404
+        return self.get_response(request)
 
 
 class AskingMiddleware:

@@ -33,7 +33,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("SIDENOTE_BEHIND_PROXY", default=False) else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 3 << 20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 7 << 20  # a runbook of 2 MB, of which a form writes each byte as three, and something over
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "kb.middleware.FragmentLoginMiddleware",
     "kb.middleware.TokenMiddleware",
+    "kb.middleware.ReadableMiddleware",
     "kb.middleware.AskingMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -21,6 +21,7 @@ urlpatterns = [
     path("login/once/<str:token>/", login_once, name="login-once"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", views.Password.as_view(), name="password"),
+    path("favicon.ico", views.icon, name="icon"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("api/v1/", api.urls),

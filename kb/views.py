@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -56,6 +57,13 @@ def one_login(request: HttpRequest) -> HttpResponse:
 def locked(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     """Too many wrong passwords for one name from one address."""
     return HttpResponse(render_to_string("registration/locked.html", request=request), status=429)
+
+
+@login_not_required
+@require_GET
+def icon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for an icon that no page names, as those of the admin."""
+    return redirect(static("kb/icon.svg"), permanent=True)
 
 
 @login_not_required

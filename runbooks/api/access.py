@@ -15,24 +15,29 @@ from runbooks.api.schemas import Problem
 
 PAGE = 50
 Limit = Annotated[int, Query(PAGE, ge=1, le=200)]
+START = "runbooks.start_run"
 ERRORS = {401: Problem, 403: Problem, 404: Problem, 422: Problem}
 
 
 class Bearer(HttpBearer):
-    """The site's middleware has turned the token into ``request.user``; here it only counts."""
+    """The site's middleware has turned the token into ``request.user``; here it only counts, together with the right.
+
+    The right is asked for before the request is read: who may not do a thing does not learn how to ask for it.
+    """
+
+    def __init__(self, right: str = "") -> None:
+        super().__init__()
+        self.right = right
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
-        """The user of the token, or None: then the answer is 401."""
-        return request.user if request.user.is_authenticated else None
-
-
-def may(request: HttpRequest, permission: str) -> None:
-    """Raises PermissionDenied unless the user has the right and the token's scope allows it."""
-    token = getattr(request, "api_token", None)
-    if permission == "runbooks.start_run" and (token is None or token.scope != "run"):
-        raise PermissionDenied("this token may only read; create one with the scope run")
-    if not request.user.has_perm(permission):
-        raise PermissionDenied(f"the user of this token lacks the right {permission}")
+        """The user of the token, or None: then the answer is 401. Raises PermissionDenied without the right or the scope."""
+        if not request.user.is_authenticated:
+            return None
+        if self.right == START and getattr(request, "api_token", None).scope != "run":  # type: ignore[union-attr]
+            raise PermissionDenied("this token may only read; create one with the scope run")
+        if self.right and not request.user.has_perm(self.right):
+            raise PermissionDenied(f"the user of this token lacks the right {self.right}")
+        return request.user
 
 
 def place_of(cursor: str) -> str:

@@ -10,17 +10,18 @@ from django.urls import reverse
 from ninja import Router
 
 from runbooks.api import schemas
-from runbooks.api.access import ERRORS, PAGE, Limit, cursor_of, may, place_of
+from runbooks.api.access import ERRORS, PAGE, Bearer, Limit, cursor_of, place_of
 from runbooks.models import Host, Runbook
 from runbooks.parsed import document_of
 
 router = Router()
 
 
-@router.get("/runbooks", response={200: schemas.RunbookPage, **ERRORS}, operation_id="list_runbooks")
+@router.get(
+    "/runbooks", response={200: schemas.RunbookPage, **ERRORS}, auth=Bearer("runbooks.view_runbook"), operation_id="list_runbooks"
+)
 def list_runbooks(request: HttpRequest, q: str = "", cursor: str = "", limit: Limit = PAGE) -> Any:
     """Published runbooks by slug; ``q`` filters by words in slug, title and tags."""
-    may(request, "runbooks.view_runbook")
     runbooks = Runbook.objects.filter(published__isnull=False).select_related("published").order_by("slug")
     for word in q.split():
         named = Q(slug__icontains=word) | Q(title__icontains=word) | Q(title_zh__icontains=word)
@@ -51,10 +52,14 @@ def published(slug: str) -> Runbook:
     return runbook
 
 
-@router.get("/runbooks/{slug}", response={200: schemas.RunbookDetail, **ERRORS}, operation_id="read_runbook")
+@router.get(
+    "/runbooks/{slug}",
+    response={200: schemas.RunbookDetail, **ERRORS},
+    auth=Bearer("runbooks.view_runbook"),
+    operation_id="read_runbook",
+)
 def read_runbook(request: HttpRequest, response: HttpResponse, slug: str) -> Any:
     """One runbook: its parameters, its checks, its text."""
-    may(request, "runbooks.view_runbook")
     runbook = published(slug)
     assert runbook.published is not None
     document = document_of(runbook.published.text)
@@ -72,10 +77,9 @@ def _fields(thing: object, *names: str) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in names}
 
 
-@router.get("/hosts", response={200: schemas.HostPage, **ERRORS}, operation_id="list_hosts")
+@router.get("/hosts", response={200: schemas.HostPage, **ERRORS}, auth=Bearer("runbooks.view_host"), operation_id="list_hosts")
 def list_hosts(request: HttpRequest, cursor: str = "", limit: Limit = PAGE) -> Any:
     """Hosts by name."""
-    may(request, "runbooks.view_host")
     rows = list(Host.objects.filter(name__gt=place_of(cursor)).order_by("name").prefetch_related("groups")[: limit + 1])
     fields = ("name", "transport", "address", "enabled", "host_key_state")
     items = [_fields(host, *fields) | {"groups": [group.name for group in host.groups.all()]} for host in rows[:limit]]

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -49,6 +49,7 @@ def install(api: NinjaAPI) -> None:
     )
     answer(NothingToRunError, lambda request, error: problem(request, 422, error.say))
     answer(StoreFullError, lambda request, error: problem(request, 507, error.say))
+    answer(DataError, lambda request, error: problem(request, 422, "a text of the request holds what no text here may hold: NUL"))
     answer(OperationalError, _no_database)
     answer(InterfaceError, _no_database)
     answer(IdempotencyConflictError, lambda request, error: problem(request, 409, error.say))

@@ -16,7 +16,7 @@ from ninja.errors import HttpError
 
 from runbooks import dispatch
 from runbooks.api import schemas
-from runbooks.api.access import ERRORS, PAGE, Limit, cursor_of, may, place_of
+from runbooks.api.access import ERRORS, PAGE, START, Bearer, Limit, cursor_of, place_of
 from runbooks.api.library import published
 from runbooks.choices import RUN_TERMINAL
 from runbooks.models import Host, Run
@@ -27,7 +27,9 @@ WAIT_STEP_S = 0.2
 router = Router()
 
 
-@router.post("/runs", response={202: schemas.RunDetail, 409: schemas.Problem, **ERRORS}, operation_id="start_run")
+@router.post(
+    "/runs", response={202: schemas.RunDetail, 409: schemas.Problem, **ERRORS}, auth=Bearer(START), operation_id="start_run"
+)
 def start_run(
     request: HttpRequest,
     response: HttpResponse,
@@ -35,7 +37,6 @@ def start_run(
     idempotency_key: Annotated[str, Header(alias="Idempotency-Key", max_length=255)] = "",
 ) -> Any:
     """Start a run. 202 with its address in Location; the same Idempotency-Key within a day gives the same run again."""
-    may(request, "runbooks.start_run")
     runbook = published(payload.runbook)
     assert runbook.published is not None
     run = dispatch.start_run(
@@ -65,10 +66,9 @@ def _idempotency(request: HttpRequest, key: str) -> tuple[str, str, str] | None:
     return (f"token:{token.pk}", key, hashlib.sha256(request.body).hexdigest()) if key and token else None
 
 
-@router.get("/runs", response={200: schemas.RunPage, **ERRORS}, operation_id="list_runs")
+@router.get("/runs", response={200: schemas.RunPage, **ERRORS}, auth=Bearer("runbooks.view_run"), operation_id="list_runs")
 def list_runs(request: HttpRequest, runbook: str = "", state: str = "", cursor: str = "", limit: Limit = PAGE) -> Any:
     """Runs, newest first."""
-    may(request, "runbooks.view_run")
     runs = Run.objects.select_related("revision__runbook", "started_by").order_by("-created_at", "-id")
     runs = runs.filter(revision__runbook__slug=runbook) if runbook else runs
     runs = runs.filter(state=state) if state else runs
@@ -85,13 +85,18 @@ def list_runs(request: HttpRequest, runbook: str = "", state: str = "", cursor: 
     return {"items": items, "next": cursor_of(f"{last.created_at.isoformat()} {last.pk}") if last else None}
 
 
-@router.get("/runs/{uuid:run_id}", response={200: schemas.RunDetail, **ERRORS}, operation_id="read_run", url_name="read_run")
+@router.get(
+    "/runs/{uuid:run_id}",
+    response={200: schemas.RunDetail, **ERRORS},
+    auth=Bearer("runbooks.view_run"),
+    operation_id="read_run",
+    url_name="read_run",
+)
 def read_run(request: HttpRequest, run_id: UUID, wait: Annotated[int, Query(ge=0, le=WAIT_MAX_S)] = 0, include: str = "") -> Any:
     """One run as JSON, or as short text for chat with ``Accept: text/plain``.
 
     ``wait`` holds the answer up to that many seconds until the run has ended. ``include=facts,findings`` adds them.
     """
-    may(request, "runbooks.view_run")
     until = time.monotonic() + wait
     while _state(run_id) not in RUN_TERMINAL and time.monotonic() < until:
         time.sleep(WAIT_STEP_S)
@@ -110,10 +115,11 @@ def _state(run_id: UUID) -> str:
     return state
 
 
-@router.post("/runs/{uuid:run_id}/cancel", response={202: schemas.RunDetail, **ERRORS}, operation_id="cancel_run")
+@router.post(
+    "/runs/{uuid:run_id}/cancel", response={202: schemas.RunDetail, **ERRORS}, auth=Bearer(START), operation_id="cancel_run"
+)
 def cancel_run(request: HttpRequest, run_id: UUID) -> Any:
     """Stop a run. What has been found stays."""
-    may(request, "runbooks.start_run")
     run = Run.objects.filter(pk=run_id).first()
     if run is None:
         raise Http404(f"there is no run {run_id}")

@@ -21,7 +21,7 @@ PUBLIC = {
     "healthz": "for a balancer",
     "readyz": "for a balancer",
     "api/v1/": "there is nothing",
-    "api/v1/openapi.json": "what the API looks like, without any data",
+    "favicon.ico": "leads to the icon",
 }
 """What an anonymous person may open, and why. A new public address belongs in this list."""
 

@@ -46,6 +46,7 @@ PAGES: dict[str, dict[str, frozenset[str]]] = {
     "hosts/<int:host_id>/pin": {"POST": MANAGES},
     "password/": {"GET": EVERYONE, "POST": EVERYONE, "PUT": EVERYONE},
     "api/v1/hosts": {"GET": EVERYONE},
+    "api/v1/openapi.json": {"GET": EVERYONE},
     "api/v1/runbooks": {"GET": EVERYONE},
     "api/v1/runbooks/<slug>": {"GET": EVERYONE},
     "api/v1/runs": {"GET": EVERYONE, "POST": RUNS},
@@ -54,7 +55,7 @@ PAGES: dict[str, dict[str, frozenset[str]]] = {
 }
 """Which roles may use which method. What is not named is refused to all."""
 
-PUBLIC = {"login/", "login/once/<str:token>/", "logout/", "healthz", "readyz", "api/v1/", "api/v1/openapi.json", "admin/login/"}
+PUBLIC = {"login/", "login/once/<str:token>/", "logout/", "healthz", "readyz", "api/v1/", "admin/login/", "favicon.ico"}
 ADMIN: dict[str, frozenset[str]] = {
     "admin/": WRITES,
     "admin/runbooks/runbook/": WRITES,

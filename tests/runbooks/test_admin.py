@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -110,3 +112,17 @@ def test_it_refuses_to_change_a_revision(client: Client, author: User) -> None:
     with pytest.raises(ValueError, match="immutable"):
         revision.save()
     assert client.post(f"/admin/runbooks/revision/{revision.pk}/change/", {"text": "x"}).status_code == 403
+
+
+def test_it_takes_any_text_up_to_the_limit_of_a_runbook_and_lints_a_longer_one(client: Client, author: User) -> None:
+    long = TEXT + "\n" + ("说明" * 20 + "\n") * 11_500  # as much prose as is shown, of which a form makes more than 4 MB
+    assert 1_300_000 < len(long.encode()) < 2_000_000
+    body = urlencode({"slug": "kernel-too-old", "text": long, "comment": "", "publish": "on"})
+    kind = "application/x-www-form-urlencoded"
+    assert client.post("/admin/runbooks/runbook/add/", body, content_type=kind).status_code == 302
+    page = client.post("/admin/runbooks/runbook/lint/", {"text": TEXT + "x" * 2_100_000}).json()
+    assert [problem["say"] for problem in page["problems"] if "2 MB" in problem["say"]]
+    too_much = client.post("/admin/runbooks/runbook/add/", {"text": "x" * (8 << 20)})
+    assert too_much.status_code == 400
+    assert "a runbook may have 2 MB" in too_much.content.decode()
+    assert Runbook.objects.count() == 1

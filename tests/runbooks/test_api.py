@@ -205,7 +205,56 @@ def test_it_lets_a_token_do_no_more_than_its_scope_and_its_user(toy: Revision) -
     assert not Run.objects.exists()
 
 
+@pytest.mark.parametrize("body", ['{"broken', "{}", "[]", '{"runbook": "nothing", "hosts": ["toy-host"]}'])
+def test_it_asks_for_the_right_before_it_reads_the_request(toy: Revision, body: str) -> None:
+    for powerless in (Bot(scope="read"), Bot(rights=("view_runbook",))):
+        answer = powerless.post("runs", body)
+        assert answer.status_code == 403
+        assert answer["Content-Type"] == "application/problem+json"
+    assert Bot(rights=()).get("runs?limit=many").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "nothing", 404),
+        ("GET", "runs/no-number", 404),
+        ("PUT", "runs", 405),
+        ("GET", "runbooks?q=%00", 404),
+        ("GET", "runbooks/a%00b", 404),
+    ],
+)
+def test_it_answers_every_error_as_a_problem(bot: Bot, toy: Revision, method: str, path: str, status: int) -> None:
+    headers = {"Authorization": f"Bearer {bot.token}"}
+    answer = bot.client.generic(method, f"/api/v1/{path}", headers=headers)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    assert ("Allow" in answer) == (status == 405)
+
+
+def test_it_answers_a_body_that_is_too_large_as_a_problem(bot: Bot, toy: Revision) -> None:
+    answer = bot.post("runs", "x" * (8 << 20))
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "the request cannot be read"
+
+
+def test_it_takes_a_name_that_no_database_can_hold_for_a_wrong_one(bot: Bot, toy: Revision) -> None:
+    assert bot.post("runs", {"runbook": "a\0b", "hosts": ["toy-host"]}).status_code in (404, 422)
+    assert bot.post("runs", {"runbook": "toy", "hosts": ["a\0b"]}).status_code == 422
+
+
+def test_it_describes_its_problems_its_headers_and_its_text(bot: Bot) -> None:
+    paths = bot.get("openapi.json").json()["paths"]
+    started = paths["/api/v1/runs"]["post"]["responses"]
+    assert "Location" in started["202"]["headers"]
+    for status in ("401", "403", "404", "409", "422", "503", "507"):
+        assert started[status]["content"].keys() == {"application/problem+json"}
+    assert "text/plain" in paths["/api/v1/runs/{run_id}"]["get"]["responses"]["200"]["content"]
+
+
 def test_it_serves_its_own_description(bot: Bot) -> None:
+    assert Client().get("/api/v1/openapi.json").status_code == 401
     document = bot.get("openapi.json").json()
     assert document["openapi"].startswith("3.1")
     assert {operation["operationId"] for path in document["paths"].values() for operation in path.values()} == {
