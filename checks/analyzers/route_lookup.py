@@ -31,6 +31,7 @@ from checks.parsers.ip_rule import Range, Rule, Rules
 ERRNO_OF_RULE = {"blackhole": "EINVAL", "unreachable": "ENETUNREACH", "prohibit": "EACCES"}
 LOOPBACK = "lo"
 _UNTOLD_LIMIT = 8
+_OFTEN_EMPTY = ("local", "main", "default", "")
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,9 @@ class Fib:
         if rule.action != "lookup":
             return None
         table = self._table_of(rule, flow)
+        if table not in self._tables and table not in _OFTEN_EMPTY and "local" not in self._tables:
+            why = f"rule {rule.priority} looks up table {table}, which is not in this dump"
+            return Answer("unknown", rule=rule, steps=steps, why=why)
         hit = self.in_table(table, flow)
         if hit is None or hit.route.type == "throw":
             return None

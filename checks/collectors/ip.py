@@ -73,6 +73,7 @@ ROUTE4 = Collector(
     "IPv4 routes of all tables",
     TABLE + "ip_or_files '' '-4 route show table all' /proc/net/route /proc/net/fib_trie",
     looks_like=_LIST + rf'"dst":\s*"(?:default|[\d.]+(?:/\d+)?)"{_ROUTES}'
+    rf"|^(?:default|{_V4})[^\n]*\n?\s+nexthop (?:via \d+\.|dev )"
     rf"|^(?:{_TYPES} )?(?:{_DEFAULT4}|{_V4}) (?:via|dev|proto|table|metric|scope|nhid) {_NO_NEIGHBOUR}(?!.*\n +cache)"
     r"|^(?:blackhole|unreachable|prohibit) \d+\.|\AIface\s+Destination\s+Gateway|^== /proc/net/route$",
     max_bytes=_MEGABYTES_4,

@@ -67,6 +67,8 @@ class Tables:
         if family == 6 and self._no_ipv6(name):
             return Routes("none", framed=True, routes=())
         found = self.want(name, lambda text: parse_routes(text, family))
+        if found and family == 4 and found.routes and not any(route.table in ("main", "local") for route in found.routes):
+            raise EvidenceError(f"{name} shows only table {found.routes[0].table}, not the main one", Reason.MISSING, name)
         return self._filled(name, found, "routes") if family == 4 else found
 
     def rules(self, family: int) -> Rules | None:

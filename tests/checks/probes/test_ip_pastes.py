@@ -199,3 +199,25 @@ def test_it_takes_the_family_of_rules_from_the_typed_command() -> None:
     found = judge("ip.rule", f"# ip rule\n{RULE}# ip -6 rule\n{six}")
     assert [(finding.rule, finding.verdict) for finding in found.findings][:2] == [("R22", Verdict.OK), ("R22", Verdict.WARN)]
     assert judge("ip.lpm", f"# ip -6 rule\n{RULE}", dst="192.0.2.1").reason == Reason.MISSING
+
+
+TABLE = "default via 192.0.2.9 dev eth0\n192.0.2.9 dev eth0 scope link\n"
+FROM = RULE.replace("32766:", "100:\tfrom 192.0.2.10 lookup 7\n32766:")
+
+
+def test_it_joins_the_tables_of_several_commands() -> None:
+    session = f"# ip rule\n{FROM}# ip r s t 7\n{TABLE}# ip r\n{ROUTE}# ip -6 r\n{ROUTE6}"
+    found = judge("ip.lpm", session, dst="203.0.113.7", src="192.0.2.10")
+    assert (found.facts["table"], found.facts["nexthops"][0]["gateway"]) == ("7", "192.0.2.9")
+    assert judge("ip.route", session).facts["route_count"] == 7
+    legs = "default \\\tnexthop via 192.0.2.9 dev eth0 weight 1\\\tnexthop via 192.0.2.8 dev eth0 weight 1\n"
+    two = judge("ip.lpm", session.replace(TABLE, legs), dst="203.0.113.7", src="192.0.2.10")
+    assert (two.facts["table"], len(two.facts["nexthops"])) == ("7", 2)
+    alone = judge("ip.route", f"# ip route show table 7\n{TABLE}")
+    assert (alone.verdict, alone.reason) == (Verdict.UNKNOWN, Reason.MISSING)
+
+
+def test_it_does_not_guess_what_a_table_holds_that_was_not_shown() -> None:
+    found = judge("ip.lpm", f"# ip rule\n{FROM}# ip r\n{ROUTE}", dst="203.0.113.7", src="192.0.2.10")
+    assert "looks up table 7, which is not in this dump" in found.finding
+    assert judge("ip.lpm", f"# ip rule\n{FROM}# ip r\n{ROUTE}", dst="203.0.113.7").facts["prefix"] == "0.0.0.0/0"
