@@ -12,7 +12,7 @@ import re
 from functools import cache
 from pathlib import PurePosixPath
 
-_SHOW = r"(?: (?:show|list|lst|ls|sh|s|l))?(?: (?:table|dev) \S+)?"
+_SHOW = r"(?: (?:show|list|lst|ls|sh|s|l))?(?: (?:t|table|dev) \S+)?"
 _ADDRESS = r"a(?:d|dd|ddr|ddre|ddres|ddress)?"
 _LINK = r"l(?:i|in|ink)?"
 _ROUTE = r"r(?:o|ou|out|oute)?"
