@@ -36,8 +36,12 @@ _COMMANDS = {
     r"uname -m|arch": ("machine",),
     r"ss(?: -\w*l\w*)+(?: -\w+)*": ("listeners", "listening"),
     r"(ip6?tables(?:-nft|-legacy)?-save)(?: -c)?": (r"\1",),
+    r"(ip6?tables)(?:-nft|-legacy)?(?: -t \w+| -[nvx]+|--line-numbers)* (?:-[nvx]*[LS][nvx]*|--list|--list-rules)(?: .*)?": (
+        r"\1-save",
+    ),
     r"iptables (?:-V|--version)|rpm --version": ("version",),
     r"conntrack -L.*": ("conntrack_udp",),
+    r"ipvsadm(?: -(?:Ln|ln|L|l|n|-list|-numeric))+": ("ip_vs",),
     r"dmesg(?: -[HTkx]+)*|journalctl -k.*": ("conntrack_full",),
     r"ethtool (?:-g|--show-ring) \S+": ("ring",),
     r"rpm --showrc": ("showrc",),

@@ -17,9 +17,14 @@ _DENIED = (
 _COMPLAINT_LINES = 3
 _COMPLAINT = re.compile(
     r"(?:[\w./-]+(?: v[\d.]+)?(?: \([^)]*\))?|error): (?:.*(?P<denied>permission denied|operation not permitted|must be root"
-    r"|(?:a password|a terminal) is required|unauthorized|forbidden)|.*not found\W*$)",
+    r"|(?:a password|a terminal) is required|unauthorized|forbidden)|.*not found\W*$|command not found: \S+$)"
+    r"|(?P<bare>operation not permitted|permission denied)\b[^:]*$",
     re.I,
 )
+_ADVICE = re.compile(
+    r"Perhaps ip6?tables or your kernel|netlink: Error: cache initialization|sudo apt(?:-get)? install |# (?:End|Part) of: "
+)
+"""What tools and shells print behind their complaint, and what stands behind a part of a paste."""
 
 _SAYS = {
     Reason.TIMEOUT: "{section} did not end in time; what arrived is not the whole answer",
@@ -47,7 +52,7 @@ def why(section: Section, reason: Reason) -> str:
     """The sentence that says why the section cannot be believed."""
     if reason == Reason.TRUNCATED and not section.dropped_bytes:
         return f"{section.name} was cut: its command never reached its end"
-    error = (section.stderr or section.stdout).decode("utf-8", "replace").strip().split("\n")[-1][:160] or "no message"
+    error = (_told(section.stderr or section.stdout) or ["no message"])[-1][:160]
     return _SAYS[reason].format(section=section.name, rc=section.rc, dropped=section.dropped_bytes, error=error)
 
 
@@ -69,6 +74,11 @@ def unusable(section: Section, rc_ok: tuple[int, ...] = (0,), allow_empty: bool 
     return complaint(section.stdout)
 
 
+def _told(output: bytes) -> list[str]:
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+    return [line for line in lines if line and not _ADVICE.match(line)]
+
+
 def complaint(output: bytes) -> Reason | None:
     """Why a pasted output is only its tool's complaint, or None: on a terminal both streams come out alike.
 
@@ -76,14 +86,16 @@ def complaint(output: bytes) -> Reason | None:
     <Reason.NEED_PRIVILEGE: 'need_privilege'>
     >>> complaint(b"-bash: conntrack: command not found"), complaint(b"default via 192.0.2.1 dev eth0")
     (<Reason.TOOL_MISSING: 'tool_missing'>, None)
+    >>> complaint(b"iptables v1.4.21: can't initialize table `nat': Permission denied\\nPerhaps iptables or your kernel needs to")
+    <Reason.NEED_PRIVILEGE: 'need_privilege'>
     """
     if len(output) > 160 * _COMPLAINT_LINES:
         return None
-    lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    found = [_COMPLAINT.match(line.strip()) for line in lines]
+    lines = _told(output)
+    found = [_COMPLAINT.match(line) for line in lines]
     if not found or len(found) > _COMPLAINT_LINES or not all(found):
         return None
-    return Reason.NEED_PRIVILEGE if any(match and match["denied"] for match in found) else Reason.TOOL_MISSING
+    return Reason.NEED_PRIVILEGE if any(match and (match["denied"] or match["bare"]) for match in found) else Reason.TOOL_MISSING
 
 
 def instead(reason: Reason, probe: str) -> str:

@@ -8,10 +8,15 @@ IP_VS = Collector(
     "ip_vs",
     "Virtual servers of ipvs",
     r"""
+# not ipvsadm: it would load the module
 [ -e /proc/net/ip_vs ] || { echo '/proc/net/ip_vs not found' >&2; exit 127; }
 cat /proc/net/ip_vs && printf '== end\n'
 """,
-    looks_like=r"^IP Virtual Server version .*$",
+    looks_like=(
+        r"^[^\S\n]*IP Virtual Server version .*$"
+        r"|^[^\S\n]*(?:TCP|UDP|SCTP) +[\da-fA-F.:\[\]]+:\w{2,5} +(?:w?rr|w?lc|lblcr?|sh|dh|sed|nq|mh)\b"
+        r"|\ACan't initialize ipvs: |\A\w+: \S*/proc/net/ip_vs'?: No such file"
+    ),
     max_bytes=16 << 20,
 )
 

@@ -25,6 +25,8 @@ _FLOW = re.compile(
     re.ASCII,
 )
 _ENTRIES = "entries"
+_SHOWN = re.compile(r"conntrack v\S+ \(conntrack-tools\): (\d{1,9}) flow entries have been shown", re.ASCII)
+_END = re.compile(r"== end$|# End of: [^|]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,9 @@ def parse_flows(text: str) -> Flows:
     lines = text.split("\n")
     lines.pop()
     for number, line in enumerate(lines, 1):
-        if line == "== end":
+        if _END.match(line) or ((shown := _SHOWN.match(line)) and int(shown[1]) == len(found.flows)):
             found.whole = True
-        elif line.strip() and not line.startswith("conntrack v"):
+        elif line.strip() and not line.startswith(("conntrack v", "# Part of: ", "# End of: ")):
             match = _FLOW.match(line.strip())
             if match is None or not all(map(is_address, (match[4], match[5], match[7], match[8]))):
                 raise ParseError("this line is not a tracked flow", line=number)

@@ -29,6 +29,7 @@ _MARK = re.compile(r"FWM\s+\S+\s+\S+")
 _REAL = re.compile(r"->\s+(\S+)\s+(Masq|Route|Tunnel|Local)\s+(-?\d{1,9})\s+(\d{1,12})\s+(\d{1,12})\s*$", re.ASCII)
 _HEX4 = re.compile(r"([0-9A-F]{8}):([0-9A-F]{4})$")
 _HEX6 = re.compile(r"\[([0-9a-fA-F:]{39})\]:([0-9A-F]{4})$")
+_END = re.compile(r"== end$|# End of: [^|]*$")
 _PLAIN = re.compile(r"\[?([0-9a-fA-F.:]+?)\]?:(\d{1,5})$", re.ASCII)
 
 
@@ -80,17 +81,23 @@ def address(text: str) -> tuple[str, int] | None:
 
 
 def parse_ip_vs(text: str) -> IpVs:
-    """Read the table; a last line without its end is left out. Raises ParseError for what is not one."""
-    lines = text.split("\n")
+    """Read the table; a last line without its end is left out. Raises ParseError for what is not one.
+
+    Lines that were grepped out of it are read too; they are never the whole.
+    """
+    lines = [line.strip() for line in text.split("\n")]
     lines.pop()
-    if not lines or not lines[0].startswith("IP Virtual Server version"):
+    headings = [number for number, line in enumerate(lines, 1) if line.startswith("IP Virtual Server version")]
+    if not headings and not any(map(_VIRTUAL.match, lines)):
         raise ParseError("this is not the table of ipvs", Reason.UNPARSED if lines else Reason.TRUNCATED, line=1)
+    if len(headings) > 1:
+        raise ParseError(f"this holds {len(headings)} tables of ipvs: keep the one that counts", line=headings[1])
     found = IpVs()
     marked = False
-    for number, line in enumerate(lines[1:], 2):
-        line = line.strip()
-        if line == "== end":
-            found.whole = True
+    begin = headings[0] if headings else 0
+    for number, line in enumerate(lines[begin:], begin + 1):
+        if _END.match(line):
+            found.whole = bool(headings)
         elif match := _VIRTUAL.match(line):
             marked = False
             found.virtual.append(_virtual(number, match))
@@ -99,7 +106,7 @@ def parse_ip_vs(text: str) -> IpVs:
         elif match := _REAL.match(line):
             if not marked:
                 _add(found, number, match)
-        elif line and not line.startswith(("Prot ", "-> RemoteAddress")):
+        elif line and not line.startswith(("Prot ", "-> RemoteAddress", "# ", "--")):
             raise ParseError("this line is neither a virtual nor a real server", line=number)
     return found
 
@@ -107,7 +114,7 @@ def parse_ip_vs(text: str) -> IpVs:
 def _virtual(number: int, match: re.Match[str]) -> VirtualServer:
     at = address(match[2])
     if at is None:
-        raise ParseError("the address of this virtual server cannot be read", line=number)
+        raise ParseError("the address of this virtual server cannot be read; ipvsadm -Ln prints numbers", line=number)
     return VirtualServer(match[1].lower(), at[0], at[1], match[3], (match[4] or "").strip(), number)
 
 

@@ -5,6 +5,7 @@ Knowledge: kube-proxy pkg/proxy/ipvs of several versions and the issues named wi
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from checks.analyzers.kernel_version import parse_release
@@ -25,6 +26,7 @@ from checks.probes.iptables_sections import models
 from checks.probes.iptables_tell import evidence
 from checks.results import Evidence, Reason, Verdict
 
+_NOT_LOADED = re.compile(r"Can't initialize ipvs: |\S+: (?:cannot access )?'?/proc/net/ip_vs'?: No such file")
 _NODE_PORTS = range(30000, 32768)
 _REUSE_FIXED = (5, 9, 0)
 _REUSE_SINCE = (4, 1, 0)
@@ -34,6 +36,9 @@ def _judge(report: Report) -> None:
     section = report.sections.get("ip_vs")
     if section is not None and section.rc == 127:
         report.skip("ipvs is not loaded: kube-proxy does not run in ipvs mode here")
+        return
+    if section is not None and _NOT_LOADED.match(section.text):
+        report.skip("ipvs is not loaded, as the tool itself says: kube-proxy does not run in ipvs mode here")
         return
     table = read(report.need("ip_vs"), parse_ip_vs)
     processes = _processes(report)

@@ -124,6 +124,7 @@ def test_it_reads_every_golden_case_from_files_named_after_their_sections(every_
     ("ip -s -s neigh show", "neigh"), ("ip n", "neigh"), ("ip -s link", "link"), ("ip ru", "rule4"), ("ip -6 rule", "rule6"),
     ("ip route get 192.0.2.1 from 192.0.2.2", "route_get"), ("uname -a", "kernel"), ("uname -r > /tmp/x", "kernel"),
     ("ss -ltn", "listeners"), ("iptables-legacy-save -c", "iptables-legacy-save"), ("rpm --showrc", "showrc"),
+    ("sudo iptables -t nat -nvL", "iptables-save"), ("iptables -S", "iptables-save"), ("ipvsadm -L -n", "ip_vs"),
 ])  # fmt: skip
 def test_it_knows_what_a_command_prints(command: str, wanted: str) -> None:
     assert wanted in sections(command)
@@ -131,7 +132,7 @@ def test_it_knows_what_a_command_prints(command: str, wanted: str) -> None:
 
 @pytest.mark.parametrize("command", [
     "", "ip", "ip route | grep default", "ip route add default via 192.0.2.1", "ip rout3", "ipx route", "uname", "ss -tn", "date",
-    "ip route flush cache", "echo ip route", "iptables -L", "ip link set eth0 up",
+    "ip route flush cache", "echo ip route", "iptables -F", "ip link set eth0 up",
 ])  # fmt: skip
 def test_it_knows_nothing_of_other_commands(command: str) -> None:
     assert sections(command) == ()
