@@ -158,6 +158,20 @@ GC = Collector(
     looks_like=r"^== /proc/net/stat/arp_cache$",
 )
 
+NEIGH_FULL = Collector(
+    "neigh_full",
+    "Kernel messages of a full neighbour table, where any user may read them",
+    r"""
+have dmesg || { echo 'dmesg not found' >&2; exit 127; }
+_log=$(dmesg 2>&1) || { printf '%s\n' "$_log" >&2; exit 1; }
+printf '== /proc/uptime\n%s\n\n== dmesg\n' "$(cat /proc/uptime)"
+printf '%s\n' "$_log" | grep '[Nn]eighbo.*r table overflow'
+printf '\n== end\n'
+""",
+    looks_like=r"^(?:(?:<\d+>)?\[[ \w.:,]+\] |.*\bkernel: )?(?:\[ *[\d.]+\] )?(?:\w+: )*[Nn]eighbou?r table overflow[.!]\s*$",
+    optional=True,
+)
+
 TABLES = Collector(
     "tables",
     "Names of routing tables",

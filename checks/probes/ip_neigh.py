@@ -1,31 +1,24 @@
-"""ip.neigh, ip.neigh_changes and ip.neigh_gc: do the next hops answer, who answers for whom, is there room in the table?
+"""ip.neigh and ip.neigh_changes: do the next hops answer, and who answers for whom?
 
-Knowledge: kernel neighbour states and gc_thresh; the table is one for all network namespaces, so its size stands only in
-/proc/net/stat/arp_cache (a namespace that listed 4 had 15 entries there) and its limits only in the initial namespace.
+Knowledge: kernel neighbour states.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from checks.analyzers.neighbour_table import NextHop, changes, doubles, grown, silent
+from checks.analyzers.neighbour_table import NextHop, changes, doubles, silent
 from checks.analyzers.route_faults import defaults
 from checks.analyzers.route_tables import Flow
-from checks.collectors.ip import GC, NEIGH, NEIGH_AGAIN, NEIGH_SAMPLES, ROUTE4, ROUTE6, RULE4, RULE6
+from checks.collectors.ip import NEIGH, NEIGH_AGAIN, NEIGH_SAMPLES, ROUTE4, ROUTE6, RULE4, RULE6
 from checks.errors import EvidenceError
 from checks.params import Param
-from checks.parsers.arp_cache import NeighbourStat, parse_arp_cache
 from checks.parsers.ip_neigh import Neighbours
 from checks.parsers.ip_prefix import Address
 from checks.parsers.ip_route import Route
-from checks.parsers.reading import read_file
 from checks.probes.base import FactSpec, Probe, Report, Threshold
 from checks.probes.ip_facts import FACT_ROWS, neighbour_fact
 from checks.probes.ip_rules import rules
 from checks.probes.ip_sections import Tables, find_all, lines
-from checks.results import Reason, Section, Verdict
-
-_COUNTED = ("table_fulls", "forced_gc_runs", "res_failed", "unresolved_discards")
+from checks.results import Reason, Verdict
 
 
 def judge_neigh(report: Report) -> None:
@@ -113,86 +106,11 @@ def judge_changes(report: Report) -> None:
         report.find("R20", Verdict.OK, f"none of {len(after.entries)} neighbours changed its hardware address", value=0)
 
 
-def judge_gc(report: Report) -> None:
-    before, after = report.need("gc_a"), report.need("gc_b")
-    facts: dict[str, Any] = {}
-    for family, name in ((4, "arp_cache"), (6, "ndisc_cache")):
-        try:
-            facts[f"ipv{family}"] = _judge_family(report, before, after, family, name)
-        except EvidenceError as error:
-            if family == 4 or error.reason != Reason.MISSING:
-                raise
-            report.find("R18", Verdict.INFO, "IPv6 has no neighbour table on this host")
-    report.fact("neigh_gc", facts)
-
-
-def _judge_family(report: Report, before: Section, after: Section, family: int, name: str) -> dict[str, Any]:
-    old, _ = read_file(before, f"/{name}", parse_arp_cache)
-    new, shift = read_file(after, f"/{name}", parse_arp_cache)
-    deltas = {counter: grown(old, new, counter) for counter in _COUNTED}
-    row = new.line + shift
-    fulls = deltas["table_fulls"]
-    if fulls:
-        says = f"IPv{family}: the neighbour table was full {fulls} times between the samples, with {new.entries} entries"
-        report.find("R18", Verdict.CRIT, says, value=fulls, evidence=lines(report, ("gc_b", row, "")))
-    limits = _limits(after, family)
-    if limits is None:
-        says = f"IPv{family}: {new.entries} entries, but gc_thresh exists only in the initial network namespace"
-        report.unknown(Reason.MISSING, says, lines(report, ("gc_b", row, "")), "R18")
-    elif not fulls:
-        _judge_size(report, new, family, limits, row)
-    facts: dict[str, Any] = {f"{counter}_delta": delta for counter, delta in deltas.items()}
-    facts |= {f"thresh{n}": value for n, (value, _) in (limits or {}).items()}
-    return facts | {
-        "entries": new.entries,
-        "used_ratio": round(new.entries / limits[3][0], 4) if limits and limits[3][0] else None,
-    }
-
-
-def _judge_size(report: Report, stat: NeighbourStat, family: int, limits: dict[int, tuple[int, int]], row: int) -> None:
-    (soft, soft_line), (hard, hard_line) = limits[2], limits[3]
-    by_hard, by_soft = (stat.entries / limit if limit else 1.0 for limit in (hard, soft))
-    evidence = lines(report, ("gc_b", row, ""), ("gc_b", hard_line, ""), ("gc_b", soft_line, ""))
-    if by_hard >= report.limits["used_crit"]:
-        says = f"IPv{family}: {stat.entries} neighbours of at most {hard} (gc_thresh3)"
-        report.find("R18", Verdict.CRIT, says, value=round(by_hard, 4), limit="used_crit", evidence=evidence)
-    elif by_soft >= report.limits["used_warn"]:
-        says = f"IPv{family}: {stat.entries} neighbours; above {soft} (gc_thresh2) the kernel throws entries out after 5 s"
-        report.find("R18", Verdict.WARN, says, value=round(by_soft, 4), limit="used_warn", evidence=evidence)
-    else:
-        says = f"IPv{family}: {stat.entries} neighbours of {soft} (gc_thresh2) and at most {hard} (gc_thresh3)"
-        report.find("R18", Verdict.OK, says, value=round(by_soft, 4), limit="used_warn", evidence=evidence)
-
-
-def _limits(section: Section, family: int) -> dict[int, tuple[int, int]] | None:
-    """gc_thresh1 to 3 with the lines they stand on; None in a network namespace of its own, which has none."""
-    found = {}
-    for number in (1, 2, 3):
-        try:
-            found[number] = read_file(section, f"/ipv{family}/neigh/default/gc_thresh{number}", _read_number)
-        except EvidenceError as error:
-            if error.reason == Reason.MISSING:
-                return None
-            raise
-    return {number: (value, shift + 1) for number, (value, shift) in found.items()}
-
-
-def _read_number(text: str) -> int:
-    if not text.strip().isdigit():
-        raise EvidenceError(f"{text.strip()[:40]!r} is not a number")
-    return int(text)
-
-
 _THRESHOLDS = (
     Threshold("unanswered_warn", 50, "entries", "neighbours that do not answer", "a scan of a /24 leaves more"),
     Threshold("unanswered_ratio_warn", 0.3, "ratio", "share of neighbours that do not answer", "a dead network"),
     Threshold("entries_min", 10, "entries", "from how many neighbours on the share counts", "one of three is noise"),
 )
-_GC_THRESHOLDS = (
-    Threshold("used_warn", 0.8, "ratio", "entries against gc_thresh2", "above gc_thresh2 entries live 5 s"),
-    Threshold("used_crit", 0.95, "ratio", "entries against gc_thresh3", "additions fail at 1017 to 1019 of 1024", "I"),
-)
-
 PROBES: tuple[Probe, ...] = (
     Probe(
         id="ip.neigh",
@@ -227,16 +145,5 @@ PROBES: tuple[Probe, ...] = (
         facts=(FactSpec("moved", "list", "addresses whose hardware address changed between the samples"),),
         rules=rules("R20"),
         sources=("ip-neighbour(8)", "RFC 5227"),
-    ),
-    Probe(
-        id="ip.neigh_gc",
-        title="Room in the neighbour table",
-        question="Is the neighbour table full, or was it?",
-        collectors=(GC,),
-        judge=judge_gc,
-        thresholds=_GC_THRESHOLDS,
-        facts=(FactSpec("neigh_gc", "dict", "per family: entries, thresh1 to 3, used_ratio, and what the counters grew by"),),
-        rules=rules("R18"),
-        sources=("kernel Documentation/networking/ip-sysctl.rst", "e2b-dev/infra#3508"),
     ),
 )

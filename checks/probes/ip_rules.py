@@ -113,7 +113,7 @@ _ALL = (
     ),
     Rule(
         "R18",
-        "the neighbour table is nearly full, or was full between the samples",
+        "the neighbour table is nearly full, was full between the samples, or the kernel says that it overflows",
         "kernel gc_thresh; e2b-dev/infra#3508: additions fail at 1017 to 1019 of 1024",
         "raise net.ipv4.neigh.default.gc_thresh1, 2 and 3 in the initial network namespace, for example to 8192, 32768, 65536",
     ),
