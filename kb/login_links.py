@@ -36,4 +36,5 @@ def login_once(request: HttpRequest, token: str) -> HttpResponse:
     if user is not None and request.method == "POST":
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         return redirect("library")
-    return render(request, "registration/login_once.html", {"valid": user is not None}, status=200 if user else 410)
+    context = {"valid": user is not None, "name": user.get_username() if user else ""}
+    return render(request, "registration/login_once.html", context, status=200 if user else 410)

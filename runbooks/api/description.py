@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
-TEXT = {"schema": {"type": "string"}, "example": "OK · Toy\n2 of 2 checks, 1 of 1 hosts\n"}
+TEXT = {"schema": {"type": "string"}, "example": "OK · Toy\n2 of 2 checks, 1 of 1 host\n"}
 LOCATION = {"description": "where the run can be read", "schema": {"type": "string", "format": "uri"}}
 ETAG = {"description": "the hash of the revision, in quotes", "schema": {"type": "string"}}
 RETRY = {"description": "seconds to wait", "schema": {"type": "integer"}}

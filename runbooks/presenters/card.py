@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from checks import catalog
 from checks.probes.base import Probe
-from runbooks.choices import UNREACHED
+from runbooks.choices import UNREACHED, StepState
 from runbooks.document.model import Check
 from runbooks.models import ResultSection
 from runbooks.presenters import hints
@@ -129,8 +130,19 @@ def card(
     if cell is not None and cell.closed:
         base |= _body(cell, details.get(cell.step, Detail()), sections.get(cell.step, ()), hosts)
         if len(cells) > 1:  # the card names the host before its finding
-            base["finding"] = base["finding"].removeprefix(f"{hosts[cell.host].name} ")
+            base["finding"] = without_name(base["finding"], hosts[cell.host].name)
     return CardView(**base)
+
+
+def without_name(sentence: str, name: str) -> str:
+    """The sentence without the host it begins with, for a place that names the host before it.
+
+    >>> without_name("web-1 (wei@192.0.2.7:22) refuses connections", "web-1")
+    'refuses connections'
+    >>> without_name("web-10 refuses connections", "web-1")
+    'web-10 refuses connections'
+    """
+    return re.sub(rf"^{re.escape(name)}(?: \([^()]*\))?[: ]+", "", sentence, count=1)
 
 
 def _body(cell: Cell, detail: Detail, sections: Sequence[ResultSection], hosts: Mapping[int, HostRow]) -> dict[str, Any]:
@@ -140,7 +152,7 @@ def _body(cell: Cell, detail: Detail, sections: Sequence[ResultSection], hosts: 
     finding = deciding_finding(cell, {cell.step: detail})
     hint = hints.remedy(visible(str((finding or {}).get("remedy") or "")))
     if cell.shown == Shown.UNKNOWN:
-        hint = hints.settle(cell.reason) or hint
+        hint = hints.settle(cell.reason, asked=cell.state != StepState.SKIPPED) or hint
     return {
         "finding": visible(cell.finding),
         "host": hosts[cell.host],

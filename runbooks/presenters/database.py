@@ -35,6 +35,7 @@ class Cell:
     started_at: datetime | None
     finished_at: datetime | None
     duration_ms: int | None
+    lease_until: datetime | None = None
 
     @property
     def closed(self) -> bool:
@@ -90,6 +91,7 @@ _CELL_FIELDS = (
     "result__finding",
     "result__probe",
     "result__duration_ms",
+    "lease_until",
 )
 
 
@@ -130,6 +132,7 @@ def _cell(
     finding: str | None,
     probe: str | None,
     duration_ms: int | None,
+    lease_until: datetime | None,
 ) -> Cell:
     word = shown(state, verdict or "", reason or "")
     return Cell(
@@ -146,6 +149,7 @@ def _cell(
         started_at,
         finished_at,
         duration_ms,
+        lease_until,
     )
 
 

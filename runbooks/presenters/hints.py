@@ -59,9 +59,12 @@ _REACH: dict[str, Promise] = {
 _HOST_KEYS = frozenset({Reason.HOSTKEY_CHANGED, Reason.HOSTKEY_UNKNOWN})
 
 
-def settle(reason: str) -> Hint | None:
+_NOT_ASKED = _("this check waits for what an earlier one says; settle that one, then run the step again")
+
+
+def settle(reason: str, *, asked: bool = True) -> Hint | None:
     """How an unknown can be settled."""
-    sentence = _SETTLE.get(reason)
+    sentence = _SETTLE.get(reason) if asked or reason != Reason.MISSING else _NOT_ASKED
     return Hint(str(_("Settle it:")), str(sentence)) if sentence else None
 
 

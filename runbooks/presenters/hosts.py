@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Count
 from django.utils.translation import gettext as _
 
+from checks.results import Reason
 from checks.transports.ssh_target import fingerprint
 from runbooks import hosts as reaching
 from runbooks.choices import HostKeyState, TransportKind
@@ -66,7 +67,7 @@ def present_hosts(query: str = "", group: str = "") -> HostsView:
     words = query.lower().split()
     chosen = [host for host in everyone if (not group or group in host.groups) and _matches(host, words)]
     chosen.sort(key=lambda host: (_ORDER.index(host.key_shown), host.name))
-    groups = HostGroup.objects.annotate(size=Count("hosts")).values_list("name", "size")
+    groups = HostGroup.objects.annotate(size=Count("hosts")).order_by("name").values_list("name", "size")
     return HostsView(
         hosts=tuple(chosen),
         groups=tuple(groups),
@@ -143,12 +144,13 @@ def keys_of(lines: str) -> tuple[KeyView, ...]:
 
 @dataclass(frozen=True)
 class HostChoice:
-    """A host to tick in a start form."""
+    """A host to tick in a start form. ``note`` says why no check runs there now, ``short`` does in two words."""
 
     id: int
     name: str
     where: str
     note: str
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,4 +177,7 @@ def host_choices() -> tuple[GroupChoice, ...]:
 def _choice(host: Host) -> HostChoice:
     problem = reaching.problem(host)
     where = _("this machine") if host.transport == TransportKind.LOCAL else host.address
-    return HostChoice(host.pk, host.name, where, problem[1] if problem else "")
+    short = {Reason.HOSTKEY_CHANGED: _("key changed"), Reason.HOSTKEY_UNKNOWN: _("key not confirmed")}
+    if problem is None:
+        return HostChoice(host.pk, host.name, where, "")
+    return HostChoice(host.pk, host.name, where, problem[1], short.get(problem[0], _("not set up")))

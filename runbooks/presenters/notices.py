@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -51,6 +52,8 @@ def notices(rows: RunRows, *, broker_down: bool = False) -> tuple[Notice, ...]:
     if broker_down or (refused is not None and now - refused < REFUSED_LATELY):
         say = _("The message broker does not answer. Nothing is lost: results come from the database, a little slower.")
         made.append(Notice("broker_down", Shown.WARN, say))
+    if lost := _lost(rows, now):
+        made.append(Notice("worker_lost", Shown.WARN, lost))
     full = _full(rows)
     if full:
         say = ngettext(
@@ -61,6 +64,27 @@ def notices(rows: RunRows, *, broker_down: bool = False) -> tuple[Notice, ...]:
         names = ", ".join([*full[:NAMED_MAX], *(["…"] if len(full) > NAMED_MAX else [])])
         made.append(Notice("no_place", Shown.INFO, say % {"n": number(len(full)), "hosts": names}))
     return tuple(made)
+
+
+def _lost(rows: RunRows, now: datetime) -> str:
+    """What a worker that went away has left behind: checks whose lease nobody lengthens, or that had to begin again."""
+    open_cells = [cell for cell in rows.all_cells() if not cell.closed]
+    held = timedelta(seconds=settings.LEASE_S - settings.LEASE_RENEW_S - 3)  # a renewal may come a little late
+    silent = sum(cell.lease_until is not None and cell.lease_until - now < held for cell in open_cells)
+    if silent:
+        say = ngettext(
+            "The worker has been silent about %(n)s check. It begins again by itself within a quarter of a minute.",
+            "The worker has been silent about %(n)s checks. They begin again by themselves within a quarter of a minute.",
+            silent,
+        )
+        return say % {"n": number(silent)}
+    again = sum(cell.attempt > (cell.state == StepState.RUNNING) for cell in open_cells)
+    say = ngettext(
+        "A worker went away in the middle: %(n)s check had to begin again, so it takes longer. Nothing that was found is lost.",
+        "A worker went away in the middle: %(n)s checks had to begin again, so it takes longer. Nothing that was found is lost.",
+        again,
+    )
+    return say % {"n": number(again)} if again else ""
 
 
 def _full(rows: RunRows) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from runbooks.execution.store import read_output
 from runbooks.models import ResultSection, Step
 from runbooks.presenters.evidence import SectionView, deciding_lines, whole
-from runbooks.presenters.words import number, seconds, visible
+from runbooks.presenters.words import quantity, seconds, visible
 
 _ERROR_MAX = 4000
 
@@ -47,8 +46,7 @@ def _note(section: ResultSection) -> str:
     if section.timed_out:
         notes.append(_("stopped at its time limit"))
     if section.dropped_bytes:
-        dropped = ngettext("%(n)s byte left out of its middle", "%(n)s bytes left out of its middle", section.dropped_bytes)
-        notes.append(dropped % {"n": number(section.dropped_bytes)})
+        notes.append(_("%(size)s left out of its middle") % {"size": quantity(section.dropped_bytes, "bytes")})
     if section.rc is None:
         notes.append(_("its end never arrived"))
     elif section.rc:

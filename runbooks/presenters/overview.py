@@ -85,7 +85,7 @@ def overview(rows: RunRows, answer: Answer | None, titles: Mapping[str, tuple[in
         )
     deciding = tuple(links[check] for check in (answer.deciding if answer else links) if check in links)
     still_open = tuple(links[check] for check in (answer.open if answer else ()) if check in links)
-    title, lead = _without_answer(rows, answer)
+    title, lead = _part_of_a_run(rows) or _without_answer(rows, answer)
     return OverviewView(title, lead, rows.finished, None, None, None, deciding, still_open, unseen, more)
 
 
@@ -113,6 +113,16 @@ def advice(text: str) -> Advice | None:
     return Advice(text[: match.start()].rstrip(" :,;"), (match[1],))
 
 
+def _part_of_a_run(rows: RunRows) -> tuple[str, str] | None:
+    """The heading of an ended run that repeats some checks only: what the last of them says. It explains nothing as a whole."""
+    asked, all_checks = len(rows.cells), len(rows.document.steps)
+    if not rows.finished or asked == all_checks or not any(cell.answered for cell in rows.all_cells()):
+        return None
+    said = [cell.finding for cell in list(rows.cells.values())[-1].values() if cell.finding]
+    lead = ngettext("%(n)s of %(m)s check was asked again.", "%(n)s of %(m)s checks were asked again.", asked)
+    return visible(said[0]) if said else _("A part of the writeup"), lead % {"n": number(asked), "m": number(all_checks)}
+
+
 def _without_answer(rows: RunRows, answer: Answer | None) -> tuple[str, str]:
     """The heading while no conclusion holds: the worst sentence of the checks that decide, and what that leaves open."""
     deciding, other = _worst_cells(rows)
@@ -120,17 +130,21 @@ def _without_answer(rows: RunRows, answer: Answer | None) -> tuple[str, str]:
     if not rows.finished:
         if deciding is None:
             lead = _("No deciding check has found anything yet. The answer stands here as soon as one holds.")
-            return _("Nothing unusual so far"), f"{lead} {aside}"
+            return _("Nothing unusual so far"), f"{lead} {aside}".strip()
         return visible(deciding.finding), _("This is the worst finding so far; other checks are still at work.")
     if deciding is not None:
         return visible(deciding.finding), _("No conclusion of this writeup covers what was found.") if answer else ""
     if apart := _apart(rows):
         return apart, _("No conclusion of this writeup covers what was found.") if answer else ""
+    if not any(cell.answered for cell in rows.all_cells()):
+        if any(cell.reason in UNREACHED for cell in rows.all_cells()):
+            return _("Nothing was seen"), _("No host answered, so nothing here speaks for or against this writeup.")
+        return _("Nothing was seen"), _("The run ended before any check had an answer.")
     if rows.run.verdict == Verdict.UNKNOWN:
         lead = _("Nothing bad was found, but a deciding check stayed open.")
-        return _("Not enough was seen to tell"), f"{lead} {aside}"
+        return _("Not enough was seen to tell"), f"{lead} {aside}".strip()
     lead = _("Every deciding check that applies is OK.")
-    return _("This writeup does not explain it here"), f"{lead} {aside}"
+    return _("This writeup does not explain it here"), f"{lead} {aside}".strip()
 
 
 def _worst_cells(rows: RunRows) -> tuple[Cell | None, Cell | None]:

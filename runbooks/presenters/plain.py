@@ -6,11 +6,14 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from runbooks.models import Run
 from runbooks.presenters.database import RunRows, read_details, read_run
 from runbooks.presenters.overview import Advice, OverviewView
-from runbooks.presenters.run import present_run
-from runbooks.presenters.shown import Shown
+from runbooks.presenters.run import RunView, present_run
+from runbooks.presenters.shown import LABELS, Shown
 
 CHAT_LINES = 8
 CHAT_LENGTH = 3800  # chat services cut messages at about 4000 characters
@@ -95,22 +98,33 @@ def _steps(rows: RunRows, include: Collection[str]) -> list[dict[str, Any]]:
 def run_text(run_id: UUID, url: str) -> str:
     """The run in a few lines for chat: verdict and title, the answer, the worst checks, what is missing, where to read on."""
     view = present_run(run_id, only=())
-    status, overview = view.status, view.overview
-    lines = [f"{status.label.upper()} · {view.title}", overview.title]
-    advice = {"Do now": _text(overview.do), "Fix": _text(overview.fix), "Next": _text(overview.next)}
+    overview = view.overview
+    lines = [f"{view.status.label.upper()} · {view.title}", overview.title]
+    advice = {_("Do now"): _text(overview.do), _("Fix"): _text(overview.fix), _("Next"): _text(overview.next)}
     lines += [f"{name}: {text}" for name, text in advice.items() if text]
     lines += _worst(read_run(run_id))
-    lines += [f"Not seen: {host.name}: {host.say}" for host in overview.unseen]
-    counted = f"{status.checks_done} of {status.checks} checks, {status.hosts_answered} of {status.hosts} hosts, {status.elapsed}"
-    lines.append(counted if view.finished else f"{counted}, still running")
+    lines += [f"{_('Not seen')}: {host.name}: {host.say}" for host in overview.unseen]
+    lines.append(_counted(view))
     text = "\n".join(line for line in lines if line)
     return f"{text[:CHAT_LENGTH]}\n{url}\n"
+
+
+def _counted(view: RunView) -> str:
+    status = view.status
+    checks = ngettext("%(n)s of %(m)s check", "%(n)s of %(m)s checks", status.checks)
+    hosts = ngettext("%(n)s of %(m)s host", "%(n)s of %(m)s hosts", status.hosts)
+    told = [checks % {"n": status.checks_done, "m": status.checks}, hosts % {"n": status.hosts_answered, "m": status.hosts}]
+    return ", ".join([*told, status.elapsed, *([] if view.finished else [_("still running")])])
 
 
 def _worst(rows: RunRows) -> list[str]:
     order = (Shown.CRIT, Shown.WARN, Shown.UNKNOWN)
     cells = [cell for word in order for cell in rows.all_cells() if cell.shown == word and cell.finding]
-    places = [f"{cell.check} on {rows.hosts[cell.host].name}" if len(rows.hosts) > 1 else cell.check for cell in cells]
-    told = [f"- {cell.verdict}: {place}: {cell.finding}" for cell, place in zip(cells, places, strict=True)]
-    more = [f"- and {len(told) - CHAT_LINES} more"] if len(told) > CHAT_LINES else []
+    on_host = _("%(check)s on %(host)s")
+    places = [
+        on_host % {"check": cell.check, "host": rows.hosts[cell.host].name} if len(rows.hosts) > 1 else cell.check
+        for cell in cells
+    ]
+    told = [f"- {LABELS[cell.shown]}: {place}: {cell.finding}" for cell, place in zip(cells, places, strict=True)]
+    more = [_("- and %(n)s more") % {"n": len(told) - CHAT_LINES}] if len(told) > CHAT_LINES else []
     return told[:CHAT_LINES] + more

@@ -60,6 +60,7 @@ class RunView:
     started_by: str
     created_at: datetime
     finished_at: datetime | None
+    repeats: UUID | None
     params: tuple[tuple[str, str], ...]
     status: StatusView
     overview: OverviewView
@@ -107,6 +108,7 @@ def _view(rows: RunRows, cards: Mapping[str, CardView], said: tuple[Notice, ...]
         started_by=visible(run.started_by.get_username()) if run.started_by else "",
         created_at=run.created_at,
         finished_at=run.finished_at,
+        repeats=run.repeats_id,
         params=tuple((visible(str(name)), quantity(value)) for name, value in run.params.items() if value is not None),
         status=status_of(rows, titles),
         overview=overview(rows, answer_of(rows), titles),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import gettext
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.translation.template import templatize
 
 from runbooks.fragments import changes
 from runbooks.watching import Watch
@@ -34,6 +36,26 @@ def test_it_holds_the_compiled_form_of_the_catalogue() -> None:
 def test_it_keeps_every_place_in_a_sentence(singular: str, plural: str, text: str) -> None:
     assert text
     assert sorted(PLACE.findall(text)) == sorted(PLACE.findall(plural or singular))
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """Every place that has sentences for readers, as Python: templates are turned into it as Django does for gettext."""
+    root = FOLDER.parents[3]
+    for path in sorted((root / "templates").rglob("*.html")):
+        yield path.name, templatize(path.read_text())
+    for folder in ("kb", "runbooks"):
+        for path in sorted((root / folder).rglob("*.py")):
+            yield path.name, path.read_text()
+
+
+CALL = re.compile(r"""(?:\b_|\bu?n?gettext(?:_lazy)?)\(\s*((?:u?(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*)+)[,)]""")
+
+
+def test_it_has_every_sentence_in_chinese() -> None:
+    known = {singular for singular, _plural, _text in ENTRIES}
+    said = {(name, ast.literal_eval(call.strip())) for name, text in _sources() for call in CALL.findall(text)}
+    assert len(said) > 300
+    assert sorted(one for one in said if one[1] not in known) == []
 
 
 def test_it_speaks_the_language_of_the_browser(client: Client, db: None) -> None:

@@ -124,7 +124,7 @@ def test_it_tells_the_answer_and_every_result(bot: Bot, toy: Revision, script: A
     assert "facts" not in {k: v for k, v in bot.get(f"runs/{run_id}").json()["steps"][0].items() if v is not None}
     text = bot.get(f"runs/{run_id}", Accept="text/plain").content.decode()
     assert text.startswith("CRITICAL · Toy\n")
-    assert "- crit: first: the number is 150" in text
+    assert "- Critical: first: the number is 150" in text
     assert text.rstrip().endswith(f"/runs/{run_id}/")
 
 
@@ -134,7 +134,7 @@ def test_it_says_in_chat_what_was_not_seen(bot: Bot, toy: Revision, script: Any)
     _finish(run_id)
     text = bot.get(f"runs/{run_id}", Accept="text/plain").content.decode()
     assert "toy-host" in text
-    assert "0 of 1 hosts" in text
+    assert "0 of 1 host," in text
 
 
 def test_it_stops_a_run(bot: Bot, toy: Revision) -> None:

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from checks.results import Reason
 from runbooks.choices import UNREACHED, StepState
+from runbooks.dispatch import rerun_step
 from runbooks.models import Host, ProcessTick, Run
-from runbooks.presenters import words
+from runbooks.presenters import hints, words
 from runbooks.presenters.database import Cell, Detail
 from runbooks.presenters.evidence import deciding_lines, marked, whole
 from runbooks.presenters.facts import fact_table, threshold_note
@@ -267,6 +268,53 @@ def test_it_says_since_when_no_worker_has_shown_itself(made_run: Any) -> None:
     assert present_run(run.pk).notices == ()
     ProcessTick.objects.filter(name="n1").update(at=timezone.now())
     assert [one.kind for one in present_run(run.pk).notices] == ["broker_down"]
+
+
+def test_it_says_that_a_worker_went_away_and_what_has_to_begin_again(made_run: Any, settings: Any) -> None:
+    run = made_run(checks=3)
+    now = timezone.now()
+    ProcessTick.objects.create(name="w", kind="worker", at=now)
+    steps = run.steps.all()
+    steps.update(state=StepState.RUNNING, attempt=1, lease_until=now + timedelta(seconds=settings.LEASE_S))
+    assert present_run(run.pk).notices == ()
+    steps.update(lease_until=now + timedelta(seconds=3))
+    (notice,) = present_run(run.pk).notices
+    assert (notice.kind, "silent about 3 checks" in notice.say) == ("worker_lost", True)
+    steps.update(state=StepState.QUEUED, lease_until=None)
+    assert "3 checks had to begin again" in present_run(run.pk).notices[0].say
+    steps.update(state=StepState.RUNNING, attempt=2, lease_until=now + timedelta(seconds=settings.LEASE_S))
+    assert "3 checks had to begin again" in present_run(run.pk).notices[0].say
+    steps.update(state=StepState.QUEUED, attempt=0, lease_until=None)
+    assert present_run(run.pk).notices == ()
+
+
+def test_it_says_of_a_run_that_saw_nothing_no_more_than_that(made_run: Any, answer: Any, result: Any) -> None:
+    run = made_run(hosts=2, checks=1)
+    answer(run, "c1", result("unknown", "host-1 (toy@10.0.0.1:22) refuses connections", reason="connect_refused"))
+    view = present_run(run.pk)
+    assert view.overview.title == "Nothing was seen"
+    assert "No host answered" in view.overview.lead
+    card = view.parts[-1].card
+    assert card is not None
+    assert card.finding == "refuses connections"
+
+
+def test_it_heads_a_repeated_part_by_what_it_says(made_run: Any, answer: Any, result: Any) -> None:
+    first = made_run(checks=3, front=CONCLUSION)
+    part = rerun_step(first.steps.get(check_id="c2"), None)
+    answer(part, "c2", result("ok", "all is well"))
+    view = present_run(part.pk)
+    assert view.overview.title == "all is well"
+    assert view.overview.lead == "1 of 3 check was asked again."
+    assert view.repeats == first.pk
+
+
+def test_it_tells_a_check_that_waits_from_one_that_was_not_collected() -> None:
+    waits, lost = hints.settle(Reason.MISSING, asked=False), hints.settle(Reason.MISSING)
+    assert waits is not None
+    assert lost is not None
+    assert "earlier one" in waits.say
+    assert "not collected" in lost.say
 
 
 def test_it_says_that_the_reaper_is_missing(made_run: Any) -> None:
