@@ -22,10 +22,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from checks.errors import ParseError
 from checks.parsers.reading import whole_lines
+from checks.parsers.rpm_blocks import NEVER, Blocks, Definition
+from checks.parsers.rpm_lines import RawDefinition, logical_lines, scan
 from checks.results import Reason
 
 SECTIONS = (
@@ -49,24 +52,14 @@ SECTIONS = (
 )
 _TAG = re.compile(r"^\s*([A-Za-z][A-Za-z0-9()]*)\s*:\s*(.*?)\s*$")
 _SECTION = re.compile(rf"^\s*%({'|'.join(SECTIONS)})(?![A-Za-z0-9_])(.*)$")
-_DEFINE = re.compile(r"(?<!%)%(define|global|undefine|bcond_with|bcond_without|bcond)\s+([A-Za-z_]\w*)(\([^)]*\))?")
 _CONDITION = re.compile(r"^\s*%(if|ifarch|ifnarch|ifos|ifnos|elif|elifarch|elifos|else|endif)\b\s*(.*)$")
-_USE = re.compile(r"(?<!%)%(?:\{[!?]*([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
-_RUNS = re.compile(r"(?<!%)%(?:\(|\{lua:|\{expand:%\()")
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A macro definition. ``condition`` is "" outside any %if, "1"/"0" under constant ones, else the condition's text."""
-
-    kind: str
-    name: str
-    options: str
-    body: str
-    line: int
-    in_comment: bool = False
-    in_braces: bool = False
-    condition: str = ""
+_USE = re.compile(r"(?<!%)(?:%%)*%(?:\{[!?]*([A-Za-z_]\w*)|[!?]*([A-Za-z_]\w*))")
+_RUNS = re.compile(r"(?<!%)(?:%%)*%(?:\(|\{lua:|\{expand:%\()")
+_INCLUDE = re.compile(r"^\s*%include\b\s*(.*)$|(?<!%)%\{load:([^}\n]*)|\brpm\.((?:define|load)\(.*)")
+_FILES = re.compile(r"^%(?:\w*files?|fontpkg|fontmetapkg)\b(?!\()", re.MULTILINE)
+"""Macros that make a %files section, such as %gopkgfiles."""
+_FORMATTED = 2
+"""%s and %d in a comment are a program's words; no macro has so short a name."""
 
 
 @dataclass(frozen=True)
@@ -80,112 +73,126 @@ class Place:
 
 @dataclass
 class Spec:
-    """A whole .spec file."""
+    """A whole .spec file. ``hidden`` are the places that bring in macros from elsewhere: other files, and Lua that defines."""
 
     definitions: list[Definition] = field(default_factory=list)
     sections: list[Place] = field(default_factory=list)
     tags: dict[str, tuple[str, int]] = field(default_factory=dict)
     uses: dict[str, list[int]] = field(default_factory=dict)
     shell: list[Place] = field(default_factory=list)
+    hidden: list[Place] = field(default_factory=list)
     comment_macros: list[Place] = field(default_factory=list)
-    open_conditions: int = 0
 
-    def last(self, name: str) -> Definition | None:
-        """The definition that wins: the last one that is not under ``%if 0``."""
-        return next((d for d in reversed(self.definitions) if d.name == name and d.condition != "0"), None)
+    def states(self, name: str, before: int = 0) -> list[Definition | None]:
+        """The definitions that may hold at the end, or above line ``before``; None stands for what the host has."""
+        found: list[Definition | None] = [None]
+        for one in self.definitions:
+            if one.name == name and one.condition != NEVER and (not before or one.line < before):
+                found = [one] if one.sure else [*found, one]
+        return found
+
+    @property
+    def in_changelog(self) -> bool:
+        """True when the section read last is the changelog."""
+        return bool(self.sections) and self.sections[-1].name == "changelog"
+
+    def line_of(self, section: str) -> int:
+        """Where that section begins first; 0 when there is none."""
+        return next((place.line for place in self.sections if place.name == section), 0)
 
     @property
     def noarch(self) -> bool:
         """True for a package without machine code by its own word."""
-        return self.tags.get("buildarch", ("", 0))[0] == "noarch"
+        return self.tags.get("buildarch", self.tags.get("buildarchitectures", ("", 0)))[0] == "noarch"
+
+    @property
+    def has_setup(self) -> bool:
+        """Whether %prep unpacks with %setup or with something that may: without it rpm makes no debuginfo package."""
+        begin = self.line_of("prep")
+        end = min((place.line for place in self.sections if place.line > begin), default=begin) if begin else 0
+        inside = {name for name, lines in self.uses.items() if any(begin < line < end for line in lines)}
+        own = {definition.name for definition in self.definitions}
+        return "buildsubdir" in own or any(not _unpacks_nothing(name) for name in inside - own)
 
 
-def parse_spec(text: str) -> Spec:
-    """Read the spec. Raises ParseError when the text is not a spec or has no %files, which is what a cut one looks like."""
-    lines = whole_lines(text)
-    spec = Spec()
-    conditions: list[str] = []
-    number = 0
-    while number < len(lines):
-        start = number + 1
-        logical, number = _logical_line(lines, number)
-        _read_line(spec, logical, start, conditions)
-    spec.open_conditions = len(conditions)
+def _unpacks_nothing(name: str) -> bool:
+    return bool(re.fullmatch(r"(?:SOURCE|PATCH|P|S)\d*|patch\d*|__\w+|_\w+|name|version|release|buildroot|nil|autopatch", name))
+
+
+def parse_spec(text: str, host: Mapping[str, str] | None = None) -> Spec:
+    """Read the spec; ``host`` holds all macros of the build host, when they are known.
+
+    Raises ParseError when the text is not a spec, or has no %files, which is what a cut one looks like.
+    """
+    spec, blocks = Spec(), Blocks(host)
+    lines = text.split("\n")
+    for start, logical in logical_lines(lines if lines[-1] else lines[:-1]):
+        _read_logical(spec, blocks, logical, start)
+    if not spec.in_changelog:  # many a changelog lacks its last line end, and nothing below it decides
+        whole_lines(text)
     if "name" not in spec.tags and not spec.sections:
         raise ParseError("this is not an rpm spec: it has neither a Name: tag nor a section such as %install", line=1)
-    if conditions or not any(section.name == "files" for section in spec.sections):
-        say = "an %if is not closed" if conditions else "there is no %files section"
+    say = ""
+    if blocks.open:
+        say = f"the %if of line {blocks.open[-1].line} is not closed"
+    elif "name" not in spec.tags and not spec.noarch:
+        say = "there is no Name: tag"
+    elif not any(section.name in ("files", "changelog") for section in spec.sections) and not _FILES.search(text):
+        say = "there is no %files section"
+    if say:
         raise ParseError(f"the spec is not whole: {say}, so a definition may be missing", Reason.TRUNCATED, line=len(lines))
     return spec
 
 
-def _logical_line(lines: list[str], number: int) -> tuple[str, int]:
-    """The line with what continues it: after a backslash, and until the braces of a definition balance."""
-    parts = [lines[number]]
-    number += 1
-    defines = _DEFINE.search(parts[0])
-    while number < len(lines):
-        joined = "\n".join(parts)
-        if not joined.endswith("\\") and not (defines and joined.count("{") > joined.count("}")):
-            break
-        parts.append(lines[number])
-        number += 1
-    return "\n".join(parts), number
+def _read_logical(spec: Spec, blocks: Blocks, logical: str, start: int) -> None:
+    """One logical line: its own lines in order, and the definitions that begin in each of them."""
+    found = scan(logical)
+    waiting = list(reversed(found.definitions))
+    starts = set(found.line_starts)
+    offset = 0
+    for number, line in enumerate(logical.split("\n"), start):
+        end = offset + len(line)
+        if line.lstrip().startswith("%dnl"):
+            while waiting and waiting[-1].offset <= end:
+                waiting.pop()
+        else:
+            comment = line.lstrip().startswith("#")
+            if offset in starts and not comment:
+                _read_line(spec, blocks, line, number)
+            while waiting and waiting[-1].offset <= end:
+                _define(spec, blocks, waiting.pop(), number, comment=comment)
+            if blocks.now != NEVER:
+                _read_words(spec, line, number, comment=comment)
+        offset = end + 1
 
 
-def _read_line(spec: Spec, logical: str, start: int, conditions: list[str]) -> None:
-    comment = logical.lstrip().startswith("#")
-    if not comment and (match := _CONDITION.match(logical)):
-        _condition(conditions, match[1], match[2].strip())
-    elif not comment and (match := _SECTION.match(logical)):
-        spec.sections.append(Place(start, match[1], match[2].strip()))
-    elif not comment and not spec.sections and (match := _TAG.match(logical)):
-        spec.tags.setdefault(match[1].lower(), (match[2], start))
-    for match in _DEFINE.finditer(logical):
-        spec.definitions.append(_definition(logical, match, start, comment=comment, condition=_combined(conditions)))
-    for offset, line in enumerate(logical.split("\n")):
-        for match in _USE.finditer(line):
-            spec.uses.setdefault(match[1] or match[2], []).append(start + offset)
-        for match in _RUNS.finditer(line):
-            spec.shell.append(Place(start + offset, "lua" if "lua" in match[0] else "shell", line[match.start() :].strip()))
-        if comment and (match := _USE.search(line)):
-            spec.comment_macros.append(Place(start + offset, match[1] or match[2], line.strip()))
+def _read_line(spec: Spec, blocks: Blocks, line: str, number: int) -> None:
+    if match := _CONDITION.match(line):
+        blocks.read(match[1], match[2].strip(), number)
+    elif blocks.now == NEVER:
+        return
+    elif match := _SECTION.match(line):
+        spec.sections.append(Place(number, match[1], match[2].strip()))
+    elif not spec.sections and (match := _TAG.match(line)):
+        spec.tags.setdefault(match[1].lower(), (match[2], number))
 
 
-def _definition(logical: str, match: re.Match[str], start: int, *, comment: bool, condition: str) -> Definition:
-    before = logical[: match.start()]
-    depth = before.count("{") - before.count("}")
-    body = logical[match.end() :]
-    if depth > 0:
-        body = _until_closed(body)
-    elif match[1] == "undefine":
-        body = ""
-    body = " ".join(part.strip() for part in body.replace("\\\n", "\n").split("\n") if part.strip())
-    line = start + before.count("\n")
-    return Definition(match[1], match[2], match[3] or "", body.strip(), line, comment, depth > 0, condition)
+def _define(spec: Spec, blocks: Blocks, raw: RawDefinition, number: int, *, comment: bool) -> None:
+    body = " ".join(part.strip() for part in raw.body.replace("\\\n", "\n").split("\n") if part.strip())
+    definition = Definition(raw.kind, raw.name, raw.options, body, number, comment, raw.nested, blocks.now)
+    if not spec.in_changelog:  # expanded there too, but when all is decided
+        spec.definitions.append(definition)
+    blocks.define(definition)
 
 
-def _until_closed(body: str) -> str:
-    depth = 0
-    for position, character in enumerate(body):
-        depth += (character == "{") - (character == "}")
-        if depth < 0:
-            return body[:position]
-    return body
-
-
-def _condition(conditions: list[str], word: str, text: str) -> None:
-    if word == "endif":
-        if conditions:
-            conditions.pop()
-    elif word.startswith("if"):
-        conditions.append(text if word == "if" else f"{word} {text}")
-    elif conditions:  # %else and %elif turn a constant round; anything else stays a condition
-        conditions[-1] = {"0": "1", "1": "0"}.get(conditions[-1], f"not {conditions[-1]}") if word == "else" else text
-
-
-def _combined(conditions: list[str]) -> str:
-    if "0" in conditions:
-        return "0"
-    open_ones = [condition for condition in conditions if condition != "1"]
-    return " and ".join(open_ones)
+def _read_words(spec: Spec, line: str, number: int, *, comment: bool) -> None:
+    """What the line uses, runs and includes."""
+    names = [match[1] or match[2] for match in _USE.finditer(line)]
+    for name in names:
+        spec.uses.setdefault(name, []).append(number)
+    for match in _RUNS.finditer(line):
+        spec.shell.append(Place(number, "lua" if "lua" in match[0] else "shell", line[match.start() :].strip()))
+    if (include := _INCLUDE.search(line)) and not comment:
+        spec.hidden.append(Place(number, (include[1] or include[2] or include[3] or "").strip(), line.strip()))
+    if comment and (name := next((name for name in names if len(name) > _FORMATTED and name not in SECTIONS), "")):
+        spec.comment_macros.append(Place(number, name, line.strip()))
