@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import translation
 from django.utils.translation.template import templatize
 
 from runbooks.fragments import changes
@@ -22,6 +23,13 @@ ENTRIES = [
     tuple(ast.literal_eval(part or '""') for part in found) for found in ENTRY.findall((FOLDER / "django.po").read_text())
 ][1:]
 PLACE = re.compile(r"%\(\w+\)s|\{\w+\}|<[^>]+>")
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """A request leaves its language in this thread; the next test shall not speak it."""
+    yield
+    translation.deactivate()
 
 
 def test_it_holds_the_compiled_form_of_the_catalogue() -> None:
