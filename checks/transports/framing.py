@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from checks.results import Section
 from checks.transports.base import Command
-from checks.transports.script import Limiter, time_limit
+from checks.transports.script import time_limit
 
 STDOUT = 1
 STDERR = 2
@@ -91,7 +91,7 @@ class _Stream:
         self._fields = mark
         self._limits = limits
         self._held = b""
-        self.hello: tuple[str, ...] | None = None
+        self.greeted = False
         self.banner = Capture(_BANNER_KEPT)
         self.ended: deque[_End] = deque()
         self.index = 0
@@ -126,14 +126,13 @@ class _Stream:
         return self.capture
 
     def _sink(self) -> Capture:
-        return self.banner if self.hello is None else self.capture
+        return self.capture if self.greeted else self.banner
 
     def _ended(self, line: str, at: float) -> None:
-        if self.hello is None:
-            word, *said = line.split(" ")
-            if word != "hello":
+        if not self.greeted:
+            if line != "hello":
                 raise _DamageError("a mark before the first one")
-            self.hello = tuple(said)
+            self.greeted = True
             return
         fields = self._fields.fullmatch(line)
         if not fields or fields[1] != str(self.index) or self.index >= len(self._limits):
@@ -161,13 +160,7 @@ class Decoder:
     @property
     def greeted(self) -> bool:
         """True when the shell has said hello on both streams."""
-        return self._stdout.hello is not None and self._stderr.hello is not None
-
-    @property
-    def limiter(self) -> Limiter | None:
-        """What limits time on this host, as its hello said."""
-        named = (self._stdout.hello or ("",))[0]
-        return Limiter(named) if named in set(Limiter) else None
+        return self._stdout.greeted and self._stderr.greeted
 
     @property
     def banner(self) -> str:

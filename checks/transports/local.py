@@ -12,7 +12,6 @@ from checks.errors import TransportError
 from checks.results import Reason, Section
 from checks.transports.base import Command
 from checks.transports.framing import STDERR, STDOUT
-from checks.transports.script import Limiter
 from checks.transports.shell import GRACE_S, Batch, Inbox
 
 _GONE_S = 3
@@ -86,7 +85,6 @@ class LocalTransport:
 
     def __init__(self, shell: str = "/bin/sh", *, grace_s: float = GRACE_S) -> None:
         self.shell = shell
-        self.limiter: Limiter | None = None
         self._grace_s = grace_s
 
     def say(self) -> str:

@@ -18,7 +18,6 @@ from typing import Any
 from checks.errors import TransportError
 from checks.results import Reason
 from checks.transports.bounds import Gate, Refusals
-from checks.transports.script import Limiter
 from checks.transports.ssh_connect import DroppedError, connect
 from checks.transports.ssh_target import SshTarget
 
@@ -48,7 +47,6 @@ class _Entry:
         self.opening: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.way: _Entry | None = None
         self.users = 0
-        self.limiter: Limiter | None = None
         self.expiry: asyncio.TimerHandle | None = None
 
     @property
@@ -71,14 +69,6 @@ class Lease:
         self._entry = entry
         self.fresh = fresh
         self.connection = entry.connection
-
-    @property
-    def limiter(self) -> Limiter | None:
-        return self._entry.limiter
-
-    @limiter.setter
-    def limiter(self, limiter: Limiter | None) -> None:
-        self._entry.limiter = limiter
 
     def discard(self) -> None:
         """Give this connection to nobody else; it closes when its last user is done."""

@@ -18,7 +18,7 @@ from checks.errors import TransportError
 from checks.results import Reason, Section
 from checks.transports.base import Command
 from checks.transports.framing import Decoder
-from checks.transports.script import KILL_AFTER_S, Limiter, build, time_limit
+from checks.transports.script import KILL_AFTER_S, build, time_limit
 
 HELLO_S = 10
 """From the start of a shell to its first word; a login that runs slow scripts needs some of it."""
@@ -86,9 +86,8 @@ class Shell(Protocol):
 
 
 class ShellHost(Protocol):
-    """Starts shells on one host. ``limiter`` is kept here between batches."""
+    """Starts shells on one host."""
 
-    limiter: Limiter | None
     shell: str
 
     def say(self) -> str:
@@ -115,7 +114,7 @@ class Batch:
         while self.position < len(self.commands) or self._doubtful:
             commands = self.commands[self.position :]
             boundary = secrets.token_hex(16)
-            shell = await self.host.start(build(commands, boundary, self.host.limiter, self.host.shell))
+            shell = await self.host.start(build(commands, boundary, self.host.shell))
             try:
                 async with aclosing(self._read(shell, Decoder(boundary, commands), commands)) as sections:
                     async for section in sections:
@@ -140,7 +139,7 @@ class Batch:
             sections = decoder.feed(*chunk, clock())
             self.position += len(sections)
             if decoder.greeted and not greeted:
-                sections = self._welcome(decoder) + sections
+                sections = self._welcome() + sections
             for section in sections:
                 yield section
             if decoder.damage:
@@ -153,10 +152,9 @@ class Batch:
             if decoder.greeted and (sections or not greeted) and not decoder.done:
                 deadline = clock() + time_limit(commands[decoder.index]) + KILL_AFTER_S + self.grace_s
 
-    def _welcome(self, decoder: Decoder) -> list[Section]:
+    def _welcome(self) -> list[Section]:
         """A shell has started: the host is there, so a command that was given up before is to blame itself."""
         self.answered = True
-        self.host.limiter = decoder.limiter
         doubtful, self._doubtful = self._doubtful, None
         return [doubtful] if doubtful else []
 

@@ -18,7 +18,6 @@ from checks.results import Reason, Section
 from checks.transports.base import Command
 from checks.transports.framing import STDERR, STDOUT
 from checks.transports.pool import ConnectionPool, Lease
-from checks.transports.script import Limiter
 from checks.transports.shell import GRACE_S, HELLO_S, Batch, Inbox
 from checks.transports.ssh_connect import printable, scan_host_key
 from checks.transports.ssh_target import SshTarget, fingerprint
@@ -88,14 +87,6 @@ class _LeasedHost:
     def __init__(self, target: SshTarget, lease: Lease) -> None:
         self._target = target
         self._lease = lease
-
-    @property
-    def limiter(self) -> Limiter | None:
-        return self._lease.limiter
-
-    @limiter.setter
-    def limiter(self, limiter: Limiter | None) -> None:
-        self._lease.limiter = limiter
 
     def say(self) -> str:
         return self._target.say()

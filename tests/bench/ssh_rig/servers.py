@@ -141,7 +141,7 @@ async def stub(directory: str, delay_s: str) -> None:
             script += await process.stdin.read(65536)
         boundary = re.search(rb"^B=(\w+)$", script, re.M)[1].decode()  # type: ignore[index]
         runs = re.findall(rb"^run (\d+) ", script, re.M)
-        process.stdout.write(f"\n{boundary} hello group\n".encode())
+        process.stdout.write(f"\n{boundary} hello\n".encode())
         process.stderr.write(f"\n{boundary} hello\n".encode())
         await asyncio.sleep(float(delay_s))
         this = f"{process.get_extra_info('sockname')[0]} {next(turns)}"

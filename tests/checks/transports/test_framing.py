@@ -11,10 +11,7 @@ from checks.transports.framing import FLOOD, STDERR, STDERR_MAX_BYTES, STDOUT, C
 B = "0123456789abcdef0123456789abcdef"
 COMMANDS = (Command("one", ":", title="the first"), Command("two", ":", timeout_s=2), Command("three", ":"))
 OUT = (
-    f"Welcome!\n\n{B} hello group\n"
-    f"first\n\n{B} 0 0 10.00 10.02\n"
-    f"\n{B} 1 124 10.02 12.03\n"
-    f"third, no line feed\0\n{B} 2 3 12.03 12.03\n"
+    f"Welcome!\n\n{B} hello\nfirst\n\n{B} 0 0 10.00 10.02\n\n{B} 1 124 10.02 12.03\nthird, no line feed\0\n{B} 2 3 12.03 12.03\n"
 ).encode()
 ERR = f"motd\n{B} hello\n\n{B} 0\nwarning\n\n{B} 1\n\n{B} 2\n".replace("motd\n", "motd\n\n").encode()
 SECTIONS = [
@@ -33,7 +30,6 @@ def test_it_reads_both_streams_into_sections():
     decoder, sections = decode((STDOUT, OUT), (STDERR, ERR))
     assert sections == SECTIONS
     assert decoder.done
-    assert decoder.limiter == "group"
 
 
 @given(st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.integers(1, 90)), max_size=40))
@@ -74,7 +70,7 @@ def test_it_waits_for_the_end_on_both_streams():
 
 @given(st.binary(max_size=200))
 def test_it_keeps_any_bytes_as_they_are(data):
-    out = f"\n{B} hello group\n".encode() + data + f"\n{B} 0 0 1.00 1.00\n".encode()
+    out = f"\n{B} hello\n".encode() + data + f"\n{B} 0 0 1.00 1.00\n".encode()
     decoder = Decoder(B, COMMANDS[:1])
     err = f"\n{B} hello\n".encode() + data + f"\n{B} 0\n".encode()
     (section,) = [*decoder.feed(STDOUT, out), *decoder.feed(STDERR, err)]
@@ -97,7 +93,7 @@ def test_it_keeps_head_and_tail_and_counts_the_rest(limit, parts):
 
 def test_it_caps_each_stream_and_says_what_it_dropped():
     decoder = Decoder(B, [Command("big", ":", max_bytes=100)])
-    decoder.feed(STDOUT, f"\n{B} hello group\n".encode() + b"o" * 500)
+    decoder.feed(STDOUT, f"\n{B} hello\n".encode() + b"o" * 500)
     decoder.feed(STDERR, f"\n{B} hello\n".encode() + b"e" * 500 + f"\n{B} 0\n".encode())
     (section,) = decoder.feed(STDOUT, f"\n{B} 0 0 1.00 1.00\n".encode())
     assert (len(section.stdout), section.dropped_bytes, len(section.stderr)) == (100, 400, 100)
@@ -106,7 +102,7 @@ def test_it_caps_each_stream_and_says_what_it_dropped():
 
 @pytest.mark.parametrize("stream", [STDOUT, STDERR])
 def test_it_notices_a_flood_on_either_stream(stream):
-    decoder, _ = decode((STDOUT, f"\n{B} hello group\n".encode()), (STDERR, f"\n{B} hello\n".encode()))
+    decoder, _ = decode((STDOUT, f"\n{B} hello\n".encode()), (STDERR, f"\n{B} hello\n".encode()))
     for _ in range(FLOOD):
         decoder.feed(stream, b"y" * COMMANDS[0].max_bytes)
         flooded_early = decoder.flooded
@@ -127,7 +123,7 @@ def test_it_notices_a_flood_on_either_stream(stream):
     ],
 )
 def test_it_refuses_marks_that_are_damaged_or_out_of_order(marks):
-    decoder, sections = decode((STDERR, ERR), (STDOUT, f"\n{B} hello group\n{marks}".encode()))
+    decoder, sections = decode((STDERR, ERR), (STDOUT, f"\n{B} hello\n{marks}".encode()))
     assert decoder.damage
     assert sections == []
 
@@ -141,7 +137,7 @@ def test_it_still_gives_what_came_before_the_damage():
 @pytest.mark.parametrize("clock", ["-", "nan", "inf", "1e999", "9" * 40])
 def test_it_measures_by_arrival_where_the_host_has_no_clock(clock):
     decoder = Decoder(B, COMMANDS[:1])
-    decoder.feed(STDOUT, f"\n{B} hello group\n".encode(), 50.0)
+    decoder.feed(STDOUT, f"\n{B} hello\n".encode(), 50.0)
     decoder.feed(STDERR, f"\n{B} hello\n\n{B} 0\n".encode(), 50.0)
     (section,) = decoder.feed(STDOUT, f"\n{B} 0 0 {clock} {clock}\n".encode(), 50.75)
     assert section.duration_ms == 750
@@ -155,7 +151,7 @@ def test_it_does_not_mind_what_comes_after_the_last_end():
 
 def test_it_tells_a_killed_command_from_one_that_ran_out_of_time():
     decoder, _ = decode((STDERR, ERR))
-    decoder.feed(STDOUT, f"\n{B} hello group\n\n{B} 0 0 1.00 1.00\n".encode())
+    decoder.feed(STDOUT, f"\n{B} hello\n\n{B} 0 0 1.00 1.00\n".encode())
     (section,) = decoder.feed(STDOUT, f"\n{B} 1 137 5.00 5.50\n".encode())
     assert (section.rc, section.timed_out) == (137, False)
 

@@ -29,15 +29,13 @@ async def test_it_says_when_the_shell_ends_at_once(refusal, tmp_path):
 
 
 async def test_it_runs_in_a_session_of_its_own(gather):
-    (section,) = await gather(
-        LocalTransport(), Command("session", "read -r _ _ _ _ _ session _ </proc/$PPID/stat; echo $session")
-    )
+    (section,) = await gather(LocalTransport(), Command("session", "read -r _ _ _ _ _ session _ </proc/self/stat; echo $session"))
     assert int(section.stdout) != os.getsid(0)
 
 
 async def test_it_kills_a_shell_that_does_not_go(gather, monkeypatch):
     monkeypatch.setattr(local, "_GONE_S", 0.2)
-    stuck = Command("stuck", "read -r _ _ _ shell _ </proc/$PPID/stat; echo $shell; kill -STOP $shell; sleep 60", timeout_s=1)
+    stuck = Command("stuck", "echo $PPID; kill -STOP $PPID; sleep 60", timeout_s=1)
     first, second = await gather(LocalTransport(grace_s=0.2), stuck, Command("next", "echo next"))
     assert (first.rc, first.timed_out, second.stdout) == (None, True, b"next\n")
     with pytest.raises(ProcessLookupError):
@@ -96,8 +94,7 @@ async def test_it_survives_a_command_that_signals_its_whole_session(gather):
 
 
 async def test_it_goes_on_in_a_new_shell_when_its_own_is_killed(gather):
-    kill = "read -r _ _ _ shell _ </proc/$PPID/stat; kill -KILL $shell; sleep 1"
-    sections = await gather(LocalTransport(), Command("kill", kill), Command("next", "echo next"))
+    sections = await gather(LocalTransport(), Command("kill", "kill -KILL $PPID; sleep 1"), Command("next", "echo next"))
     assert [section.rc for section in sections] == [None, 0]
 
 

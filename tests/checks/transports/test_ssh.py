@@ -11,7 +11,7 @@ import asyncssh
 import pytest
 
 from checks.results import Reason
-from checks.transports import shell, ssh_settings
+from checks.transports import ssh_settings
 from checks.transports.base import Command
 from checks.transports.ssh import fingerprint, scan_host_key
 
@@ -26,16 +26,6 @@ async def test_it_shares_one_connection_between_batches(sshd, over_ssh, pool, ga
     await gather(over_ssh(sshd), HELLO)
     assert len(pool) == 1
     assert sshd.log.count("Accepted publickey") == 1
-
-
-async def test_it_looks_for_the_time_limiter_once_per_connection(sshd, over_ssh, pool, gather, monkeypatch):
-    seen = []
-    build = shell.build
-    monkeypatch.setattr(shell, "build", lambda *arguments: seen.append(arguments[2]) or build(*arguments))
-    transport = over_ssh(sshd)
-    await gather(transport, HELLO)
-    await gather(transport, HELLO)
-    assert seen == [None, "group"]
 
 
 @pytest.mark.parametrize("extra", [(f"ForceCommand {NOISE}",), ("Banner /etc/hosts",), ("SetEnv LANG=zh_CN.GB18030",)])
@@ -86,7 +76,7 @@ async def test_it_ends_a_command_on_the_host_when_the_batch_is_given_up(sshd, ov
     await gone(mark)
 
 
-STUCK = Command("stuck", "read -r _ _ _ shell _ </proc/$PPID/stat; echo $shell; kill -STOP $shell; sleep 60", timeout_s=1)
+STUCK = Command("stuck", "echo $PPID; kill -STOP $PPID; sleep 60", timeout_s=1)
 """Stops the shell that runs the batch, after its number has been told: nothing on the host can end this command's time."""
 
 
@@ -112,9 +102,20 @@ async def test_it_does_not_mind_a_child_that_escaped_and_goes_on_printing(sshd, 
     await gone(mark)  # its next word finds the stream closed
 
 
+async def test_it_ends_only_its_own_under_a_forced_command(start_sshd, over_ssh, gather, gone):
+    """There another process leads the session, and others live in it."""
+    mark, other = uuid.uuid4().hex, uuid.uuid4().hex
+    sshd = start_sshd(f"ForceCommand sh -c 'sleep 30; :' {other} & (eval \"$SSH_ORIGINAL_COMMAND\"); kill $!")
+    stay = Command("late", f"sh -c 'sleep 40; sleep 40' {mark} & sleep 40", timeout_s=1)
+    look = Command("look", f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -cx '{other[:-1]}[{other[-1]}]'")
+    hello, late, looked = await gather(over_ssh(sshd), HELLO, stay, look)
+    assert (hello.rc, late.rc, late.timed_out) == (0, 124, True)
+    assert looked.stdout == b"1\n"
+    await gone(mark)
+
+
 async def test_it_goes_on_when_the_shell_itself_is_killed(sshd, over_ssh, gather):
-    kill = "kill -KILL $(cut -d' ' -f4 /proc/$PPID/stat); sleep 1"
-    sections = await gather(over_ssh(sshd), HELLO, Command("kill", kill), HELLO)
+    sections = await gather(over_ssh(sshd), HELLO, Command("kill", "kill -KILL $PPID; sleep 1"), HELLO)
     assert [(section.rc, section.timed_out) for section in sections] == [(0, False), (None, False), (0, False)]
 
 
