@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from checks.parsers.ipset import AddressSet
 from checks.parsers.iptables_values import mark as read_mark
 
 Origin = Literal["pod", "host", "external"]
@@ -117,7 +118,7 @@ class Node:
     local: frozenset[str] | None = None
     route: Lookup | None = None
     route_localnet: bool | None = None
-    sets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    sets: Mapping[str, AddressSet] = field(default_factory=dict)
     bridges: Mapping[str, str] = field(default_factory=dict)
     known_client: bool = False
     own: frozenset[str] = frozenset()

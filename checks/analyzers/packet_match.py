@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from checks.analyzers.kube_proxy_shares import chance
 from checks.analyzers.packet import Node, Packet, inside, mark_matches
+from checks.analyzers.packet_sets import holds
 from checks.parsers.iptables_rules import Match, Rule
 from checks.parsers.iptables_values import whole
 
@@ -118,11 +119,7 @@ def _mark(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | None:
 
 def _match_set(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | None:
     name, _, flags = match.value.partition(" ")
-    known = node.sets.get(name)
-    if known is None or flags not in ("src", "dst"):
-        return None
-    address = packet.src if flags == "src" else packet.dst
-    return any(inside(address, entry) for entry in known)
+    return holds(node.sets, name, flags, packet)
 
 
 def _tcp_flags(match: Match, packet: Packet, node: Node, rule: Rule) -> bool | None:

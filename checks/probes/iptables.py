@@ -31,7 +31,7 @@ from checks.collectors.iptables import (
     VERSION,
     XT_NAMES,
 )
-from checks.collectors.ipvs import IP_VS
+from checks.collectors.ipvs import IP_VS, IPSETS
 from checks.params import Param
 from checks.probes.base import Probe, Report
 from checks.probes.iptables_facts import MOST_SERVICES, SET_FACTS, set_fact
@@ -214,6 +214,7 @@ SAVE = Probe(
         KUBE_PROXY,
         KNOBS,
         LISTENERS,
+        IPSETS,
         *ROUTE_SECTIONS,
     ),
     judge=_judge_save,

@@ -13,6 +13,7 @@ from checks.analyzers.nft_tables import dropping_chains, firewall_tests_mark, fo
 from checks.errors import EvidenceError, ParseError
 from checks.parsers.files import Files, split_files
 from checks.parsers.ip_vs import parse_ip_vs
+from checks.parsers.ipset import parse_ipset
 from checks.parsers.iptables_values import mark as read_mark
 from checks.parsers.iptables_values import port
 from checks.parsers.kube_proxy_process import parse_processes
@@ -55,6 +56,7 @@ def host_of(report: Report) -> Host:
     _read_legacy_names(report, host)
     _read_nft(report, host)
     _read_listeners(report, host)
+    host.node.sets = _want(report, "ipsets", parse_ipset) or {}
     return host
 
 

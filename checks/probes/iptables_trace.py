@@ -12,6 +12,7 @@ from checks.analyzers.packet import Node, Packet
 from checks.analyzers.packet_state import Branch
 from checks.analyzers.packet_trace import Tracer
 from checks.collectors.iptables import KNOBS, KUBE_PROXY, NFT_CHAINS, SAVES
+from checks.collectors.ipvs import IPSETS
 from checks.params import Param
 from checks.probes.base import FactSpec, Probe, Report
 from checks.probes.iptables import ROUTE_SECTIONS, main_model, mode_of
@@ -126,7 +127,7 @@ TRACE = Probe(
     id="iptables.trace",
     title="Way of a packet through iptables",
     question="Where does a new connection to this address go, with what probability, and who answers?",
-    collectors=(*SAVES, NFT_CHAINS, KUBE_PROXY, KNOBS, *ROUTE_SECTIONS),
+    collectors=(*SAVES, NFT_CHAINS, KUBE_PROXY, KNOBS, IPSETS, *ROUTE_SECTIONS),
     judge=_judge,
     facts=(
         FactSpec("branches", "list", "probability, dnat_ip, dnat_port, verdict, snat, mark, path, route, notes; 200 at most"),
