@@ -17,7 +17,8 @@ _DENIED = (
 _COMPLAINT_LINES = 3
 _COMPLAINT = re.compile(
     r"(?:[\w./-]+(?: v[\d.]+)?(?: \([^)]*\))?|error): (?:.*(?P<denied>permission denied|operation not permitted|must be root"
-    r"|(?:a password|a terminal) is required|unauthorized|forbidden)|.*not found\W*$|command not found: \S+$)"
+    r"|(?:a password|a terminal) is required|unauthorized|forbidden)|(?P<gone>.*(?:no such file or directory|not supported))$"
+    r"|.*not found\W*$|command not found: \S+$)"
     r"|(?P<bare>operation not permitted|permission denied)\b[^:]*$",
     re.I,
 )
@@ -31,6 +32,7 @@ _SAYS = {
     Reason.TRUNCATED: "{section} was cut: {dropped} bytes are missing from its middle",
     Reason.TOOL_MISSING: "the tool that {section} needs is not installed on this host: {error}",
     Reason.NEED_PRIVILEGE: "this user may not read {section}: {error}",
+    Reason.MISSING: "this host has not what {section} shows: {error}",
     Reason.KILLED: "the command of {section} was killed (status {rc})",
     Reason.FAILED: "the command of {section} failed with status {rc}: {error}",
     Reason.EMPTY: "{section} is empty, and nothing can be told from that",
@@ -86,6 +88,8 @@ def complaint(output: bytes) -> Reason | None:
     <Reason.NEED_PRIVILEGE: 'need_privilege'>
     >>> complaint(b"-bash: conntrack: command not found"), complaint(b"default via 192.0.2.1 dev eth0")
     (<Reason.TOOL_MISSING: 'tool_missing'>, None)
+    >>> complaint(b"cat: /proc/pressure/cpu: No such file or directory")
+    <Reason.MISSING: 'missing'>
     >>> complaint(b"iptables v1.4.21: can't initialize table `nat': Permission denied\\nPerhaps iptables or your kernel needs to")
     <Reason.NEED_PRIVILEGE: 'need_privilege'>
     """
@@ -95,7 +99,9 @@ def complaint(output: bytes) -> Reason | None:
     found = [_COMPLAINT.match(line) for line in lines]
     if not found or len(found) > _COMPLAINT_LINES or not all(found):
         return None
-    return Reason.NEED_PRIVILEGE if any(match and (match["denied"] or match["bare"]) for match in found) else Reason.TOOL_MISSING
+    if any(match and (match["denied"] or match["bare"]) for match in found):
+        return Reason.NEED_PRIVILEGE
+    return Reason.MISSING if any(match and match["gone"] for match in found) else Reason.TOOL_MISSING
 
 
 def instead(reason: Reason, probe: str) -> str:

@@ -161,6 +161,8 @@ def _one_output(collector: Collector, text: str) -> str:
     if not any(block.command or block.path or block.host for block in blocks):
         return text
     mine = [block for block in blocks if reads(collector, block)] or blocks
+    if collector.shows and all(block.path for block in mine):
+        return wrap([(block.path, block.text) for block in mine])
     return mine[0].text if len(mine) == 1 else text
 
 

@@ -73,7 +73,9 @@ def _tails(path: str) -> list[str]:
     return [path, *(whole[start:] for start in roots)]
 
 
-_REFUSED = re.compile(r"(?:\w+: )?(?:cannot access |can't open )?\S+: (No such file or directory|Permission denied)\s*")
+_REFUSED = re.compile(
+    r"(?:\w+: )?(?:cannot access |can't open )?\S+: (No such file or directory|Permission denied|Operation not supported)\s*"
+)
 
 
 def wrap(files: Iterable[tuple[str, str]]) -> str:
@@ -83,8 +85,10 @@ def wrap(files: Iterable[tuple[str, str]]) -> str:
     text = ""
     for path, body in ordered:
         if refused := _REFUSED.fullmatch(body):
-            text += f"!! {path} {'missing' if refused[1].startswith('No') else 'unreadable'}\n"
+            text += f"!! {path} {'unreadable' if refused[1].startswith('Perm') else 'missing'}\n"
             continue
+        if body.endswith("\n\n"):  # blank lines stand between files, not in them
+            body = body.rstrip("\n") + "\n"
         text += f"== {path}\n{body}"
         if body and not body.endswith("\n"):
             return text

@@ -17,7 +17,7 @@ _FILE = r"[^\s;|&<>*?()$'\"`-][^\s;|&<>*?()$'\"`]*"
 _CAT = re.compile(rf"(?:sudo\s+)?cat(?:\s+-\w+)*((?:\s+{_FILE})+)(?:\s+2>\s*/dev/null)?(?:\s*\|\s*(?:more|less))?\s*$")
 _ONE_FILE = re.compile(r"(?:sudo\s+)?(?:head|tail|zcat|less|more)(?:\s+-\S+)*\s+(/[^\s;|&<>*?]+)\s*$")
 # Files of which each line speaks for itself, so that picked ones may be read.
-_BY_LINE = r"(?:/proc/(?:cgroups|meminfo|vmstat|interrupts|mounts|\S+/(?:status|limits|mountinfo|mounts))|/\S+/memory\.stat)"
+_BY_LINE = r"(?:/proc/(?:cgroups|meminfo|vmstat|interrupts|mounts|\S+/(?:status|limits|mountinfo|mounts))|\S*memory\.stat)"
 _PICKED = re.compile(rf"(?:sudo\s+)?(?:cat\s+({_BY_LINE})\s*\|\s*(?:e|f)?grep\s[^|;]*|(?:e|f)?grep\s[^;]*?\s({_BY_LINE}))$")
 _COUNTED = re.compile(r"(?:sudo\s+)?ls(?:\s+-\w+)*\s+(/proc/[\w$()-]+/fd)/?(?:\s+2>\s*/dev/null)?\s*\|\s*wc -l\s*$")
 # A file of the whole host, read inside a container, shows less than its path says.

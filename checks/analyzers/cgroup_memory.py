@@ -28,6 +28,7 @@ class MemoryUse:
     limit: int | None
     grown: dict[str, int]
     lines: dict[str, int]
+    section: str
     under_oom: bool = False
     kill_disabled: bool = False
     kmem: int | None = None
@@ -45,30 +46,40 @@ class MemoryUse:
         return max(self.usage - self.inactive_file, 0) if self.inactive_file is not None else None
 
 
-def memory_use(before: Level, after: Level) -> MemoryUse | None:
-    """Read a level in both samples; None for a root without files. Raises EvidenceError when a file is missing or was reset."""
-    second = "memory.current" in after.files
+def memory_use(before: Level, after: Level, *, pasted: bool = False) -> MemoryUse | None:
+    """Read a level in both samples; None for a root without files. Raises EvidenceError when a file is missing or was reset.
+
+    Of pasted files some may be missing: ``lines`` tells which are there, and counters of one look have not grown.
+    """
+    second = not {"memory.current", "memory.max", "memory.events"}.isdisjoint(after.files)
     usage_name, limit_name = ("memory.current", "memory.max") if second else ("memory.usage_in_bytes", "memory.limit_in_bytes")
     usage = after.number(usage_name)
-    if usage is None or limit_name not in after.files:
+    if not pasted and (usage is None or limit_name not in after.files):
         if after.path == "/":
             return None
         raise EvidenceError(f"{after.path} lacks {usage_name} or {limit_name}", Reason.MISSING, after.section)
-    limit = after.number(limit_name)
+    limit, names = after.number(limit_name), {"usage": usage_name, "limit": limit_name}
     oom = after.read("memory.oom_control", parse_flat_keyed) or {}
     pressure = after.read("memory.pressure", parse_pressure) or {}
     return MemoryUse(
         path=after.path,
-        usage=usage,
+        usage=usage or 0,
         limit=None if limit is None or limit >= _NO_LIMIT else limit,
-        grown=_events_v2(before, after) if second else _events_v1(before, after),
-        lines={"usage": after.lines[usage_name], "limit": after.lines[limit_name]} | after.lines,
+        grown=_grown(before, after, second=second, pasted=pasted),
+        lines=after.lines | {what: after.lines[name] for what, name in names.items() if name in after.lines},
+        section=after.section,
         under_oom=oom.get("under_oom", 0) == 1,
         kill_disabled=oom.get("oom_kill_disable", 0) == 1,
         kmem=after.number("memory.kmem.usage_in_bytes"),
         stat=after.read("memory.stat", parse_flat_keyed) or {},
         pressure=pressure.get("full"),
     )
+
+
+def _grown(before: Level, after: Level, *, second: bool, pasted: bool) -> dict[str, int]:
+    if pasted and (before is after or ("memory.events" if second else "memory.failcnt") not in after.files):
+        return {}
+    return _events_v2(before, after) if second else _events_v1(before, after)
 
 
 def _events_v2(before: Level, after: Level) -> dict[str, int]:

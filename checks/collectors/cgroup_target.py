@@ -6,6 +6,8 @@ controller. Nothing is written, and memory.stat is read only of a cgroup with fe
 
 from __future__ import annotations
 
+import re
+
 from checks.collectors.base import Collector
 from checks.collectors.process import FIND_PROCESS
 from checks.params import Param
@@ -57,9 +59,15 @@ walk() {
 _LOOKS = r"\A== pids$[\s\S]*^== target$[\s\S]*/{file}( missing)?$"
 
 
-def _collector(name: str, title: str, script: str, file: str, *, sampled: bool = True) -> Collector:
-    looks = _LOOKS.replace("{file}", file)
-    return Collector(name, title, WALK + script, args=TARGET_ARGS, sampled=sampled, looks_like=looks, max_bytes=1 << 18)
+def _collector(name: str, title: str, script: str, file: str, *, sampled: bool = True, alone: str = "") -> Collector:
+    """``file`` tells the section from the others, ``alone`` is what one of its files may look like without its name."""
+    looks = _LOOKS.replace("{file}", file) + (f"|{alone}" if alone else "")
+    shows = tuple(
+        dict.fromkeys(f"*/{name}" for name in re.findall(r"\b(?:cpu|cpuacct|pids|memory|freezer|cgroup|io)\.\w+", script))
+    )
+    return Collector(
+        name, title, WALK + script, args=TARGET_ARGS, sampled=sampled, looks_like=looks, shows=shows, max_bytes=1 << 18
+    )
 
 
 CPU = _collector(
@@ -67,6 +75,7 @@ CPU = _collector(
     "CPU limits and throttling, up to the root",
     "walk cpu 'cpu.cfs_quota_us cpu.cfs_period_us cpu.shares cpu.rt_runtime_us cpu.stat' 'cpu.max cpu.weight cpu.stat'",
     r"cpu\.stat",
+    alone=r"\A(?:usage_usec \d+\n(?:[\w.]+ \d+\n)*)?nr_periods \d+$",
 )
 CPU_USAGE = _collector(
     "cpu_usage",
@@ -89,12 +98,14 @@ walk memory 'memory.usage_in_bytes memory.limit_in_bytes memory.failcnt memory.o
   'memory.current memory.max memory.high memory.events'
 """,
     r"memory\.(usage_in_bytes|current)",
+    alone=r"\Alow \d+\nhigh \d+\nmax \d+$|\Aoom_kill_disable [01]$|\A(?:cache|anon) \d+\n(?:rss|file) \d+$",
 )
 FREEZER = _collector(
     "freezer",
     "Frozen or not, up to the root",
     "walk freezer 'freezer.state freezer.self_freezing freezer.parent_freezing' 'cgroup.freeze cgroup.events'",
     r"(freezer\.state|cgroup\.freeze)",
+    alone=r"\A(?:THAWED|FREEZING|FROZEN)$",
 )
 IO = _collector(
     "io",

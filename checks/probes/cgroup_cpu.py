@@ -1,44 +1,25 @@
 """cgroup.cpu: is that cgroup, or one above it, held back by a CPU quota?
 
 Knowledge: Documentation/scheduler/sched-bwc.rst and admin-guide/cgroup-v2.rst; kubernetes issue 67577. Measured: a 20 % quota and
-a busy loop gave nr_periods 20, nr_throttled 20, throttled_time 1.54 s. The CPUs of a quota are quota / period, whatever the host
-has; throttled_time is in nanoseconds on v1, throttled_usec in microseconds on v2.
+a busy loop gave nr_periods 20, nr_throttled 20, throttled_time 1.54 s.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
+from checks.analyzers.cgroup_cpu import CpuUse, cpu_use
 from checks.analyzers.counters import growth, seconds_between
 from checks.analyzers.kernel_version import parse_release
 from checks.collectors.cgroup_target import CPU, CPU_USAGE, TARGET_PARAMS
 from checks.collectors.kernel import KERNEL, UPTIME
-from checks.errors import EvidenceError, ParseError
 from checks.parsers.cgroup_tree import Level, Tree
 from checks.parsers.keyed import parse_flat_keyed
 from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
-from checks.probes.cgroup_target import TARGET_FACTS, samples, tree
+from checks.probes.cgroup_real_time import FACT, RT_THREADS, RULE, judge_real_time
+from checks.probes.cgroup_target import TARGET_FACTS, samples, tree, unseen
 from checks.results import Evidence, Reason, Verdict
 
 _SLICE_EXPIRY = ((4, 18, 0), (5, 4, 0))
-
-
-@dataclass(frozen=True)
-class Group:
-    """One level: its quota in CPUs, and how it was throttled between the samples (0 periods when it has no quota)."""
-
-    path: str
-    quota: float | None
-    periods: int
-    throttled: int
-    throttled_ms: float
-    lines: tuple[Evidence, ...]
-
-    @property
-    def ratio(self) -> float:
-        return self.throttled / self.periods if self.periods else 0.0
 
 
 def judge(report: Report) -> None:
@@ -46,58 +27,38 @@ def judge(report: Report) -> None:
     if pair is None:
         return
     seconds = seconds_between(report.sections, report.need)
-    groups = [_group(report, *levels) for levels in zip(pair[0].levels, pair[1].levels, strict=True)]
+    groups = [cpu_use(*levels) for levels in zip(pair[0].levels, pair[1].levels, strict=True)]
     usage = _usage(report, pair, seconds)
-    limited = [group for group in groups if group.quota is not None]
+    limited = [group for group in groups if group.quota is not None or (pair[1].pasted and group.periods)]
     _facts(report, pair[1].leaf, groups, usage)
-    if not limited:
+    judge_real_time(report, pair[1].leaf)
+    if pair[0] is pair[1] and limited:
+        _judge_lifetime(report, limited)
+    elif pair[1].pasted and not limited:
+        report.unknown(Reason.MISSING, f"the quota of {groups[0].path} was not pasted, or it has none", rule="throttled")
+    elif not limited:
         report.find("throttled", Verdict.OK, f"neither {groups[0].path} nor any cgroup above it has a CPU quota", value=0.0)
-        return
-    _judge_quota(report, groups, limited)
-    _judge_throttling(report, limited, seconds, usage)
+    else:
+        _judge_throttling(report, limited, seconds, usage)
+    _judge_quota(report, groups)
+    unseen(report, pair[1], "the quotas", "tighter_above")
 
 
-def _group(report: Report, before: Level, after: Level) -> Group:
-    old, new = before.read("cpu.stat", parse_flat_keyed), after.read("cpu.stat", parse_flat_keyed)
-    quota = _quota(after)
-    if old is None or new is None or "nr_periods" not in new or "nr_periods" not in old:
-        if quota is not None:
-            raise EvidenceError(f"{after.path} has a quota but no cpu.stat", Reason.UNPARSED, "cpu_b")
-        return Group(after.path, None, 0, 0, 0.0, ())
-    unit = "throttled_time" if "throttled_time" in new else "throttled_usec"
-    if unit not in new or unit not in old:
-        raise EvidenceError(f"cpu.stat of {after.path} is not whole", Reason.TRUNCATED, "cpu_b", after.lines["cpu.stat"])
-    first, section = after.lines["cpu.stat"], "cpu_b"
-    grown = {
-        name: growth(f"{name} of {after.path}", old[name], new[name], section, first)
-        for name in ("nr_periods", "nr_throttled", unit)
-    }
-    lines = tuple(
-        report.evidence(f"cpu_{end}", level.lines["cpu.stat"] + stat["nr_throttled"].line - 1)
-        for end, level, stat in (("a", before, old), ("b", after, new))
-    )
-    milliseconds = grown[unit] / (1e6 if unit == "throttled_time" else 1e3)
-    return Group(after.path, quota, grown["nr_periods"], grown["nr_throttled"], milliseconds, lines)
+def _judge_lifetime(report: Report, limited: list[CpuUse]) -> None:
+    """Files that were pasted once: the counters say what happened since the cgroup was made, not what happens now."""
+    worst = max(limited, key=lambda group: group.ratio)
+    counts = f"{worst.throttled} of {worst.periods} periods ({worst.ratio:.0%})"
+    say = f"{worst.path} was throttled in {counts}{worst.at} since it was made; whether it is now takes a second cpu.stat"
+    report.unknown(Reason.MISSING, say, _lines(report, worst), rule="throttled")
 
 
-def _quota(level: Level) -> float | None:
-    """The CPUs that the level's quota gives, or None when it has none."""
-    if "cpu.max" in level.files:
-        return level.read("cpu.max", _cpu_max)
-    quota, period = level.number("cpu.cfs_quota_us"), level.number("cpu.cfs_period_us")
-    return quota / period if quota is not None and quota >= 0 and period else None
-
-
-def _cpu_max(text: str) -> float | None:
-    match = re.fullmatch(r"(max|\d+) (\d+)\n", text)
-    if not match:
-        raise ParseError("this is not a quota and a period", line=1)
-    return None if match[1] == "max" else int(match[1]) / max(int(match[2]), 1)
+def _lines(report: Report, group: CpuUse) -> list[Evidence]:
+    return [report.evidence(*line) for line in group.lines]
 
 
 def _usage(report: Report, pair: tuple[Tree, Tree], seconds: float | None) -> float | None:
     """CPUs used: from cpu.stat on v2, from cpuacct.usage of the same path on v1."""
-    if seconds is None:
+    if seconds is None or pair[0] is pair[1]:
         return None
     if pair[1].version == "v2":
         stats = [found.leaf.read("cpu.stat", parse_flat_keyed) or {} for found in pair]
@@ -115,7 +76,7 @@ def _usage(report: Report, pair: tuple[Tree, Tree], seconds: float | None) -> fl
     return growth("cpuacct.usage", used[0], used[1], "cpu_usage_b") / 1e9 / seconds
 
 
-def _facts(report: Report, leaf: Level, groups: list[Group], usage: float | None) -> None:
+def _facts(report: Report, leaf: Level, groups: list[CpuUse], usage: float | None) -> None:
     limited = [group for group in groups if group.quota is not None]
     tightest = min(limited, key=lambda group: group.quota or 0, default=None)
     report.fact("quota_cpus", groups[0].quota)
@@ -123,22 +84,27 @@ def _facts(report: Report, leaf: Level, groups: list[Group], usage: float | None
     report.fact("limiting_path", tightest.path if tightest else None)
     report.fact("usage_cpus", round(usage, 3) if usage is not None else None)
     for fact, name in (("shares", "cpu.shares"), ("weight", "cpu.weight"), ("rt_runtime_us", "cpu.rt_runtime_us")):
-        report.fact(fact, leaf.number(name), "cpu_b", leaf.lines.get(name, 0))
+        report.fact(fact, leaf.number(name), leaf.section, leaf.lines.get(name, 0))
 
 
-def _judge_quota(report: Report, groups: list[Group], limited: list[Group]) -> None:
+def _judge_quota(report: Report, groups: list[CpuUse]) -> None:
+    limited = [group for group in groups if group.quota is not None]
+    if not limited:
+        return
     tightest = min(limited, key=lambda group: group.quota or 0)
     quota = tightest.quota or 0.0
     if quota < report.limits["least_quota_cpus"]:
         say = f"the quota of {tightest.path} is {quota:.3g} CPUs, too little for most programs to start"
-        report.find("tiny_quota", Verdict.WARN, say, value=quota, limit="least_quota_cpus", evidence=tightest.lines)
+        report.find("tiny_quota", Verdict.WARN, say, value=quota, limit="least_quota_cpus", evidence=_lines(report, tightest))
     own = groups[0].quota
     if own is not None and quota < own:
         say = f"{tightest.path} above it has {quota:.3g} CPUs, less than the {own:.3g} of {groups[0].path}"
-        report.find("tighter_above", Verdict.WARN, say, value=quota, evidence=(*groups[0].lines, *tightest.lines))
+        report.find(
+            "tighter_above", Verdict.WARN, say, value=quota, evidence=_lines(report, groups[0]) + _lines(report, tightest)
+        )
 
 
-def _judge_throttling(report: Report, limited: list[Group], seconds: float | None, usage: float | None) -> None:
+def _judge_throttling(report: Report, limited: list[CpuUse], seconds: float | None, usage: float | None) -> None:
     busy = [group for group in limited if group.periods >= report.limits["least_periods"]]
     worst = max(busy or limited, key=lambda group: group.ratio)
     report.fact("throttled_path", worst.path)
@@ -146,25 +112,26 @@ def _judge_throttling(report: Report, limited: list[Group], seconds: float | Non
     report.fact("nr_throttled_delta", worst.throttled)
     if not busy:
         say = f"{worst.path} ran in only {worst.periods} periods between the samples: too idle to tell whether it is throttled"
-        report.unknown(Reason.IDLE, say, worst.lines, rule="throttled")
+        report.unknown(Reason.IDLE, say, _lines(report, worst), rule="throttled")
         return
     stall = worst.throttled_ms / worst.throttled if worst.throttled else 0.0
-    report.fact("throttled_ratio", round(worst.ratio, 4), "cpu_b", worst.lines[1].line)
+    report.fact("throttled_ratio", round(worst.ratio, 4), *worst.lines[-1])
     report.fact("avg_throttle_ms", round(stall, 2) if worst.throttled else None)
     report.fact("throttled_ms_per_s", round(worst.throttled_ms / seconds, 2) if seconds else None)
     level, limit = report.level(worst.ratio, "throttled_warn_ratio", "throttled_crit_ratio")
     counts = f"{worst.throttled} of {worst.periods} periods ({worst.ratio:.0%})"
-    say = f"{worst.path} was throttled in {counts} at {worst.quota:.3g} CPUs"
+    say = f"{worst.path} was throttled in {counts}{worst.at}"
     if level != Verdict.OK and stall >= report.limits["stall_ms"]:
         say += f", each time for {stall:.0f} ms"
-    report.find("throttled", level, say, value=round(worst.ratio, 4), limit=limit, evidence=worst.lines)
-    if level == Verdict.CRIT and usage is not None and usage < report.limits["spiky_usage_ratio"] * (worst.quota or 0):
+    report.find("throttled", level, say, value=round(worst.ratio, 4), limit=limit, evidence=_lines(report, worst))
+    used = usage / worst.quota if usage is not None and worst.quota else 1.0
+    if level == Verdict.CRIT and usage is not None and used < report.limits["spiky_usage_ratio"]:
         _judge_spiky(report, worst, usage)
 
 
-def _judge_spiky(report: Report, worst: Group, usage: float) -> None:
+def _judge_spiky(report: Report, worst: CpuUse, usage: float) -> None:
     say = f"it uses only {usage:.2f} of {worst.quota:.3g} CPUs, so threads come in bursts"
-    evidence = list(worst.lines)
+    evidence = _lines(report, worst)
     if "kernel" in report.sections:
         kernel = read(report.need("kernel"), parse_release)
         if _SLICE_EXPIRY[0] <= kernel.version < _SLICE_EXPIRY[1]:
@@ -178,7 +145,7 @@ PROBES: tuple[Probe, ...] = (
         id="cgroup.cpu",
         title="CPU limit and throttling of a cgroup",
         question="Is that cgroup, or one above it, held back by a CPU quota?",
-        collectors=(UPTIME, CPU, CPU_USAGE, KERNEL),
+        collectors=(UPTIME, CPU, CPU_USAGE, KERNEL, RT_THREADS),
         judge=judge,
         params=TARGET_PARAMS,
         thresholds=(
@@ -197,6 +164,7 @@ PROBES: tuple[Probe, ...] = (
             FactSpec("shares", "int", "cpu.shares (v1); matters only when CPUs are short"),
             FactSpec("weight", "int", "cpu.weight (v2); matters only when CPUs are short"),
             FactSpec("rt_runtime_us", "int", "real-time budget (v1); 0 is the default"),
+            FACT,
             FactSpec("usage_cpus", "float", "CPUs it used"),
             FactSpec("throttled_path", "str", "the cgroup that was throttled most"),
             FactSpec("nr_periods_delta", "int", "periods in which that cgroup ran"),
@@ -218,6 +186,7 @@ PROBES: tuple[Probe, ...] = (
                 "kubernetes issue 67577; commit de53fd7aedb1 (5.4)",
                 "use fewer threads, or a kernel with the fix",
             ),
+            RULE,
             Rule("tiny_quota", "a quota of less than a tenth of a CPU", "judgement", "raise the limit"),
             Rule(
                 "tighter_above",

@@ -40,7 +40,10 @@ def judge(report: Report) -> None:
         absent(report, hidden=found.hidden)
         return
     wanted = report.params.get("controller") or "cpu"
-    way = [_step(level) for level in reversed(found.levels)]
+    levels = [level for level in reversed(found.levels) if not found.pasted or "cgroup.controllers" in level.files]
+    way = [_step(level, pasted=found.pasted) for level in levels]
+    if not way:
+        raise EvidenceError("no cgroup.controllers was pasted", Reason.MISSING, "delegation")
     report.fact("path", found.leaf.path)
     report.fact("cgroup_version", found.version)
     report.fact("pid", found.pid)
@@ -51,11 +54,29 @@ def judge(report: Report) -> None:
         if step.type == "domain invalid":
             say = f"{step.path} is invalid: a domain below a threaded cgroup can hold no process"
             report.find("invalid", Verdict.CRIT, say, evidence=_lines(report, step, "cgroup.type"))
-    _judge_way(report, way, wanted)
+    if found.pasted and not _told_by_paste(report, way, wanted):
+        seen = " and ".join(step.path for step in way)
+        say = f"of the way to the cgroup only {seen} was pasted: whether {wanted} reaches it is open"
+        report.unknown(Reason.MISSING, say, _lines(report, way[-1], "cgroup.subtree_control"), rule="handed_down")
+        return
+    _judge_way(report, way, wanted, pasted=found.pasted)
 
 
-def _step(level: Level) -> Step:
-    if "cgroup.controllers" not in level.files or "cgroup.subtree_control" not in level.files:
+def _told_by_paste(report: Report, way: list[Step], wanted: str) -> bool:
+    """True when the pasted part of the way decides: the controller is at its end, or a pasted pair of neighbours stops it."""
+    if way[0].path == "/" and wanted in way[0].available and wanted not in way[0].handed_down and _shows(way[0]):
+        return True
+    if wanted in way[-1].available:
+        return way[-1].path != "/"
+    return way[0].path == "/" and wanted not in way[0].available
+
+
+def _shows(step: Step) -> bool:
+    return "cgroup.subtree_control" in step.level.files
+
+
+def _step(level: Level, *, pasted: bool) -> Step:
+    if "cgroup.controllers" not in level.files or ("cgroup.subtree_control" not in level.files and not pasted):
         raise EvidenceError(f"{level.path} is no cgroup of version 2", Reason.MISSING, level.section)
     return Step(
         level,
@@ -74,10 +95,10 @@ def _lines(report: Report, step: Step, *names: str) -> list[Evidence]:
     return [report.evidence("delegation", step.level.lines[name]) for name in names if name in step.level.lines]
 
 
-def _judge_way(report: Report, way: list[Step], wanted: str) -> None:
+def _judge_way(report: Report, way: list[Step], wanted: str, *, pasted: bool) -> None:
     root, leaf = way[0], way[-1]
     files = ("cgroup.controllers", "cgroup.subtree_control")
-    if wanted in leaf.available:
+    if wanted in leaf.available and not (pasted and leaf.path == "/"):
         say = f"the {wanted} controller reaches {leaf.path}"
         report.find("handed_down", Verdict.OK, say, evidence=_lines(report, leaf, "cgroup.controllers"))
         return
@@ -86,7 +107,7 @@ def _judge_way(report: Report, way: list[Step], wanted: str) -> None:
         report.find("unavailable", Verdict.CRIT, say, evidence=_lines(report, root, "cgroup.controllers"))
         return
     stop = next(step for step in way if wanted in step.available and wanted not in step.handed_down)
-    child = way[way.index(stop) + 1].path if stop is not leaf else leaf.path
+    child = way[way.index(stop) + 1].path if stop is not leaf else f"what is below {leaf.path}"
     say = f"{stop.path} has the {wanted} controller but does not hand it down, so {child} has no {wanted} files"
     report.find("handed_down", Verdict.WARN, say, evidence=_lines(report, stop, *files))
     if stop is not root and stop.processes:

@@ -29,7 +29,10 @@ def judge(report: Report) -> None:
     report.fact("frozen_by", cause)
     lines = _lines(report, levels[0])
     path = pair[1].leaf.path
-    if states[0] == ("FREEZING", "FREEZING"):
+    if pair[0] is pair[1] and states[0][0] == "FREEZING":
+        say = f"{path} is being frozen; whether something holds it up takes a second look, ten seconds later"
+        report.unknown(Reason.MISSING, say, lines, rule="stuck")
+    elif states[0] == ("FREEZING", "FREEZING"):
         say = f"{path} is being frozen in both samples: a task that cannot be interrupted (D) holds it up"
         report.find("stuck", Verdict.WARN, say, value="FREEZING", evidence=lines)
     elif states[0][1] == "FROZEN":
@@ -48,7 +51,7 @@ def _state(level: Level) -> str:
         if state not in _STATES:
             raise EvidenceError(f"freezer.state of {level.path} is {state[:40]!r}", Reason.UNPARSED, level.section)
         return state
-    if level.path == "/":
+    if level.path == "/" and "cgroup.events" not in level.files:
         return "THAWED"
     events = level.read("cgroup.events", parse_flat_keyed)
     wanted = level.number("cgroup.freeze")
@@ -65,8 +68,15 @@ def _asked(level: Level) -> bool:
 
 
 def _lines(report: Report, pair: tuple[Level, Level]) -> list[Evidence]:
-    names = ("freezer.state", "cgroup.events")
-    return [report.evidence(level.section, level.lines[name]) for level in pair for name in names if name in level.lines]
+    """The line that tells the state, in each sample."""
+    found = []
+    for level in pair if pair[0] is not pair[1] else pair[:1]:
+        events = level.read("cgroup.events", parse_flat_keyed) or {}
+        if "freezer.state" in level.lines:
+            found.append(report.evidence(level.section, level.lines["freezer.state"]))
+        elif "frozen" in events:
+            found.append(report.evidence(level.section, level.lines["cgroup.events"] + events["frozen"].line - 1))
+    return found
 
 
 PROBES: tuple[Probe, ...] = (

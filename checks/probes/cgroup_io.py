@@ -13,9 +13,9 @@ from checks.collectors.cgroup_target import IO, TARGET_PARAMS
 from checks.collectors.kernel import UPTIME
 from checks.errors import EvidenceError
 from checks.parsers.cgroup_io import parse_devices, parse_nested, parse_operations
-from checks.parsers.cgroup_tree import Level
+from checks.parsers.cgroup_tree import Level, Tree
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
-from checks.probes.cgroup_target import TARGET_FACTS, samples
+from checks.probes.cgroup_target import TARGET_FACTS, samples, unseen
 from checks.results import Reason, Verdict
 
 # kind of limit: v2's key in io.max, its counter in io.stat, v1's limit file, v1's counter file and operation
@@ -25,6 +25,7 @@ _KINDS = {
     "reads": ("riops", "rios", "read_iops_device", "io_serviced_recursive", "Read"),
     "writes": ("wiops", "wios", "write_iops_device", "io_serviced_recursive", "Write"),
 }
+_KEYS = ("path", "device", "kind", "per_second")
 Traffic = dict[tuple[str, str], int]
 
 
@@ -45,15 +46,20 @@ def judge(report: Report) -> None:
     if pair is None:
         return
     levels = list(zip(pair[0].levels, pair[1].levels, strict=True))
+    if pair[0] is pair[1]:
+        _tell_limits(report, pair[1])
+        return
     grown = {after.path: _grown(before, after) for before, after in levels}
     limits = [limit for _, after in levels for limit in _limits(after)]
-    keys = ("path", "device", "kind", "per_second")
-    report.fact("limits", [{key: getattr(limit, key) for key in keys} for limit in limits])
+    report.fact("limits", [{key: getattr(limit, key) for key in _KEYS} for limit in limits])
     if seconds is None:
         report.unknown(Reason.MISSING, "rates per second need /proc/uptime with each sample", rule="near_limit")
         return
     own = grown[levels[0][1].path]
     report.fact("rates", {f"{device} {kind}": round(count / seconds, 1) for (device, kind), count in own.items()})
+    if not limits and pair[1].pasted:
+        unseen(report, pair[1], "the limits", "near_limit")
+        return
     if not limits:
         report.find("near_limit", Verdict.OK, f"neither {pair[1].path} nor any cgroup above it has a disk limit")
         return
@@ -65,6 +71,17 @@ def judge(report: Report) -> None:
     say = f"{limit.path}: {rate:.0f} {what} a second on device {limit.device}, of {limit.per_second} allowed ({ratio:.0%})"
     evidence = [report.evidence("io_b", limit.line, limit.device)]
     report.find("near_limit", level, say, value=round(ratio, 4), limit=threshold, evidence=evidence)
+    unseen(report, pair[1], "the limits", "near_limit")
+
+
+def _tell_limits(report: Report, tree: Tree) -> None:
+    """Files that were pasted once: limits, and no rates."""
+    limits = [limit for level in tree.levels for limit in _limits(level)]
+    report.fact("limits", [{key: getattr(limit, key) for key in _KEYS} for limit in limits])
+    shown = ", ".join(f"{limit.per_second} {limit.kind.replace('_', ' ')} on device {limit.device}" for limit in limits[:4])
+    say = f"{tree.path} may do {shown} a second" if limits else f"no disk limit of {tree.path} was pasted"
+    lines = [report.evidence(tree.leaf.section, limit.line, limit.device) for limit in limits[:3]]
+    report.unknown(Reason.MISSING, f"{say}; what it does takes io.stat twice, with /proc/uptime", lines, rule="near_limit")
 
 
 def _limits(level: Level) -> list[Limit]:

@@ -12,7 +12,8 @@ from checks.collectors.cgroup_target import MEMORY, TARGET_PARAMS
 from checks.collectors.kernel import KERNEL
 from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
-from checks.probes.cgroup_target import TARGET_FACTS, samples
+from checks.probes.cgroup_memory_paste import pasted_use
+from checks.probes.cgroup_target import TARGET_FACTS, samples, unseen
 from checks.results import Evidence, Reason, Verdict
 
 _MIB = 1 << 20
@@ -24,7 +25,11 @@ def judge(report: Report) -> None:
     pair = samples(report, "mem")
     if pair is None:
         return
-    uses = [memory_use(before, after) for before, after in zip(pair[0].levels, pair[1].levels, strict=True)]
+    pasted = pair[1].pasted
+    if pasted:
+        uses = [pasted_use(report, pair)]
+    else:
+        uses = [memory_use(before, after) for before, after in zip(pair[0].levels, pair[1].levels, strict=True)]
     own = uses[0]
     if own is None:
         report.find("working_set", Verdict.INFO, "the process sits in the root memory cgroup: only the host's memory bounds it")
@@ -35,21 +40,25 @@ def judge(report: Report) -> None:
     for use in above:
         if use.limit is not None and use.grown.get("max"):
             _judge_reclaim(report, use)
-    _judge_working_set(report, own, withheld=pair[1].withheld)
+    if pasted and not {"usage", "limit"} <= set(own.lines):
+        report.unknown(Reason.MISSING, f"the usage or the limit of {own.path} was not pasted", rule="working_set")
+    else:
+        _judge_working_set(report, own, withheld=pair[1].withheld)
     if own.pressure:
         _judge_pressure(report, own)
     if own.kmem is not None and (kernel is None or kernel.below(_EL7_KERNEL)):
         _judge_kmem(report, own, known=kernel is not None)
+    unseen(report, pair[1], "the limits", "working_set")
 
 
 def _facts(report: Report, own: MemoryUse, above: list[MemoryUse]) -> None:
     limited = [use for use in (own, *above) if use.limit is not None]
     tightest = min(limited, key=lambda use: use.limit or 0, default=None)
-    report.fact("usage_bytes", own.usage, "mem_b", own.lines["usage"])
-    report.fact("limit_bytes", own.limit, "mem_b", own.lines["limit"])
+    report.fact("usage_bytes", own.usage if "usage" in own.lines else None, own.section, own.lines.get("usage", 0))
+    report.fact("limit_bytes", own.limit, own.section, own.lines.get("limit", 0))
     report.fact("effective_limit_bytes", tightest.limit if tightest else None)
     report.fact("limiting_path", tightest.path if tightest else None)
-    report.fact("working_set_bytes", own.working_set, "mem_b", own.lines.get("memory.stat", 0))
+    report.fact("working_set_bytes", own.working_set, own.section, own.lines.get("memory.stat", 0))
     used = own.working_set if own.working_set is not None else None
     report.fact("used_ratio", round(used / max(own.limit, 1), 4) if used is not None and own.limit is not None else None)
     report.fact("failcnt_delta", own.grown.get("max"))
@@ -68,7 +77,7 @@ def _facts(report: Report, own: MemoryUse, above: list[MemoryUse]) -> None:
 
 def _lines(report: Report, use: MemoryUse, *names: str) -> list[Evidence]:
     """The first line of those files of the level, in the second sample."""
-    return [report.evidence("mem_b", use.lines[name]) for name in names if use.lines.get(name)]
+    return [report.evidence(use.section, use.lines[name]) for name in names if use.lines.get(name)]
 
 
 def _judge_events(report: Report, own: MemoryUse) -> None:
@@ -118,8 +127,8 @@ def _judge_pressure(report: Report, own: MemoryUse) -> None:
     assert own.pressure is not None
     level, limit = report.level(own.pressure.avg10, "psi_warn", "psi_crit")
     say = f"all tasks of {own.path} waited for memory {own.pressure.avg10:.1f} % of the last 10 seconds"
-    line = own.lines["memory.pressure"] + own.pressure.line - 1
-    report.find("pressure", level, say, value=own.pressure.avg10, limit=limit, evidence=[report.evidence("mem_b", line, "full")])
+    evidence = [report.evidence(own.section, own.lines["memory.pressure"] + own.pressure.line - 1, "full")]
+    report.find("pressure", level, say, value=own.pressure.avg10, limit=limit, evidence=evidence)
 
 
 def _judge_kmem(report: Report, own: MemoryUse, *, known: bool) -> None:

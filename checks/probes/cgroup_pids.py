@@ -13,11 +13,11 @@ from checks.analyzers.counters import growth
 from checks.collectors.cgroup_target import PIDS, TARGET_PARAMS
 from checks.collectors.process import TASKS
 from checks.errors import EvidenceError, ParseError
-from checks.parsers.cgroup_tree import Level, parse_number
+from checks.parsers.cgroup_tree import Level, Tree, parse_number
 from checks.parsers.keyed import parse_flat_keyed
 from checks.parsers.reading import read_file
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
-from checks.probes.cgroup_target import TARGET_FACTS, samples
+from checks.probes.cgroup_target import TARGET_FACTS, samples, unseen
 from checks.results import Reason, Verdict
 
 
@@ -32,6 +32,7 @@ class Use:
     current_line: int
     max_line: int
     events_line: int
+    section: str
 
     @property
     def ratio(self) -> float:
@@ -56,8 +57,11 @@ def judge(report: Report) -> None:
     levels = zip(pair[0].levels, pair[1].levels, strict=True)
     uses = [use for use in (_use(before, after) for before, after in levels) if use]
     _facts(report, uses)
+    if pair[0] is pair[1]:
+        _tell_refused(report, pair[1].leaf)
     _judge_refused(report, uses)
-    _judge_limit(report, pair[1].path, uses)
+    _judge_limit(report, pair[1], uses)
+    unseen(report, pair[1], "the limits", "limit")
     if host is None:
         report.unknown(Reason.MISSING, "pid_max, threads-max and the tasks of the host were not collected", rule="host_limit")
         return
@@ -102,7 +106,7 @@ def _use(before: Level, after: Level) -> Use | None:
     if old and new and "max" in old and "max" in new:
         refused = growth(f"pids.events of {after.path}", old["max"], new["max"], after.section, events_line)
     lines = (after.lines["pids.current"], after.lines["pids.max"], events_line)
-    return Use(after.path, current, after.number("pids.max"), refused, *lines)
+    return Use(after.path, current, after.number("pids.max"), refused, *lines, after.section)
 
 
 def _facts(report: Report, uses: list[Use]) -> None:
@@ -110,12 +114,22 @@ def _facts(report: Report, uses: list[Use]) -> None:
     worst = max(uses, key=lambda use: use.ratio, default=None)
     counted = [use.refused for use in uses if use.refused is not None]
     own = uses[0] if uses else None
-    report.fact("current", own.current if own else None, "pids_b", own.current_line if own else 0)
-    report.fact("max", own.max if own else None, "pids_b", own.max_line if own else 0)
+    section = own.section if own else ""
+    report.fact("current", own.current if own else None, section, own.current_line if own else 0)
+    report.fact("max", own.max if own else None, section, own.max_line if own else 0)
     report.fact("effective_max", min(limits) if limits else None)
     report.fact("limiting_path", worst.path if worst and worst.max is not None else None)
     report.fact("used_ratio", round(worst.ratio, 4) if worst and worst.max is not None else None)
     report.fact("events_max_delta", max(counted) if counted else None)
+
+
+def _tell_refused(report: Report, level: Level) -> None:
+    """A counter that was pasted once."""
+    refused = (level.read("pids.events", parse_flat_keyed) or {}).get("max")
+    if refused:
+        say = f"{refused} forks were refused in {level.path} since it was made; whether that goes on takes a second look"
+        line = report.evidence(level.section, level.lines["pids.events"] + refused.line - 1, "max")
+        report.unknown(Reason.MISSING, say, [line], rule="refused")
 
 
 def _judge_refused(report: Report, uses: list[Use]) -> None:
@@ -126,16 +140,16 @@ def _judge_refused(report: Report, uses: list[Use]) -> None:
             report.find("refused", Verdict.CRIT, say, value=use.refused, evidence=lines)
 
 
-def _judge_limit(report: Report, path: str, uses: list[Use]) -> None:
+def _judge_limit(report: Report, tree: Tree, uses: list[Use]) -> None:
     limited = [use for use in uses if use.max is not None]
     if not limited:
-        report.find("limit", Verdict.OK, f"neither {path} nor any cgroup above it limits the number of tasks")
+        report.find("limit", Verdict.OK, f"neither {tree.path} nor any cgroup above it limits the number of tasks")
         return
     worst = max(limited, key=lambda use: use.ratio)
     level, limit = report.level(worst.ratio, "used_warn_ratio", "used_crit_ratio")
     say = f"{worst.path} runs {worst.current} of {worst.max} tasks ({worst.ratio:.0%})"
     say += ", so the next fork or thread fails" if level == Verdict.CRIT else ""
-    lines = [report.evidence("pids_b", worst.current_line), report.evidence("pids_b", worst.max_line)]
+    lines = [report.evidence(tree.leaf.section, line) for line in (worst.current_line, worst.max_line)]
     report.find("limit", level, say, value=round(worst.ratio, 4), limit=limit, evidence=lines)
 
 

@@ -44,12 +44,16 @@ def _host(report: Report) -> dict[str, tuple[Rows, int]] | None:
     files = split_files(section.text)
     if files.complete and set(files.absent.values()) and not list(files):
         raise EvidenceError(_OFF, Reason.MISSING, "pressure", 1)
-    found = {kind: read_file(section, f"/{kind}", parse_pressure) for kind in _ROW}
+    pasted = files.complete and not {f"/proc/pressure/{kind}" for kind in _ROW} <= {*files, *files.absent}
+    kinds = [kind for kind in _ROW if not pasted or f"/proc/pressure/{kind}" in files]
+    found = {kind: read_file(section, f"/{kind}", parse_pressure) for kind in kinds}
+    for kind in set(_ROW) - set(kinds):
+        report.unknown(Reason.MISSING, f"/proc/pressure/{kind} was not collected", rule=kind)
     for kind, (rows, shift) in found.items():
         report.fact(f"{kind}_some_avg10", rows["some"].avg10, "pressure", shift + rows["some"].line)
         if "full" in rows:
             report.fact(f"{kind}_full_avg10", rows["full"].avg10, "pressure", shift + rows["full"].line)
-    if any(row not in found[kind][0] for kind, row in _ROW.items()):
+    if any(_ROW[kind] not in rows for kind, (rows, _) in found.items()):
         raise EvidenceError("a file of /proc/pressure is not whole", Reason.TRUNCATED, "pressure")
     return found
 

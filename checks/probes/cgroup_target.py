@@ -9,6 +9,7 @@ from checks.analyzers.cgroup_mode import layout
 from checks.analyzers.cgroup_path import read_path
 from checks.collectors.cgroup_target import CGROUP_PATH, POD_PARAM, TARGET_PARAMS
 from checks.errors import EvidenceError
+from checks.parsers.cgroup_pasted import parse_pasted
 from checks.parsers.cgroup_tree import Tree, parse_tree
 from checks.parsers.mountinfo import parse_mountinfo
 from checks.parsers.proc_process import parse_process_cgroup
@@ -24,8 +25,12 @@ TARGET_FACTS = (
 
 
 def samples(report: Report, name: str) -> tuple[Tree, Tree] | None:
-    """Both samples of one cgroup and its ancestors; None when the target is not there, which the report then says."""
-    before, after = (tree(report, f"{name}_{end}") for end in "ab")
+    """Both samples of one cgroup and its ancestors; None when the target is not there, which the report then says.
+
+    Of files that were pasted once, both samples are one and the same tree.
+    """
+    before = tree(report, f"{name}_a")
+    after = before if before.pasted and f"{name}_b" not in report.sections else tree(report, f"{name}_b")
     if not before.levels and not after.levels:
         absent(report, hidden=after.hidden)
         return None
@@ -35,7 +40,7 @@ def samples(report: Report, name: str) -> tuple[Tree, Tree] | None:
         )
     if [list(level.files) for level in before.levels] != [list(level.files) for level in after.levels]:
         raise EvidenceError("the samples do not hold the same files", Reason.TRUNCATED, f"{name}_b")
-    report.fact("path", after.leaf.path, f"{name}_b", next(iter(after.leaf.lines.values()), 0))
+    report.fact("path", after.leaf.path, after.leaf.section, next(iter(after.leaf.lines.values()), 0))
     report.fact("cgroup_version", after.version)
     report.fact("pid", after.pid)
     return before, after
@@ -43,10 +48,22 @@ def samples(report: Report, name: str) -> tuple[Tree, Tree] | None:
 
 def tree(report: Report, name: str) -> Tree:
     """One section of a cgroup and its ancestors, whose levels know the section that they are of."""
-    found = read(report.need(name), parse_tree)
+    section = report.need(name)
+    collected = not section.text.strip() or "== pids\n".startswith(section.text[:8])
+    found = read(section, parse_tree if collected else parse_pasted)
     for level in found.levels:
         level.section = name
     return found
+
+
+def unseen(report: Report, found: Tree, what: str, rule: str) -> None:
+    """Say that the limits of the cgroups above, which count as well, were not pasted."""
+    if found.pasted and found.levels[-1].path != "/":
+        say = f"only {' and '.join(level.path for level in found.levels)} was pasted; {what} of the cgroups above count as well"
+        report.unknown(Reason.MISSING, say, rule=rule)
+    elif found.pasted:
+        say = f"what was pasted may lack cgroups, or be seen from inside a container; {what} of those above count as well"
+        report.unknown(Reason.MISSING, say, rule=rule)
 
 
 def absent(report: Report, *, hidden: bool) -> None:

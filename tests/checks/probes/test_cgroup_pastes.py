@@ -96,3 +96,91 @@ def test_it_wants_the_controllers_of_cgroup_v2() -> None:
     controllers = "$ cat /sys/fs/cgroup/cgroup.controllers\ncpuset cpu io {}pids\n"
     assert told(judge("cgroup.mode", mount + controllers.format("memory "))) == ("ok", "controller")
     assert told(judge("cgroup.mode", mount + controllers.format(""))) == ("crit", "controller")
+
+
+CPU = "/sys/fs/cgroup/cpu/kubepods/pod1/c1"
+STAT = "nr_periods {}\nnr_throttled {}\nthrottled_time {}\n"
+BEFORE, AFTER = STAT.format(15563, 12337, 1130943209218), STAT.format(15663, 12427, 1138943209218)
+
+
+def test_it_compares_two_pasted_samples_of_cpu_stat() -> None:
+    text = f"# cat {CPU}/cpu.stat\n{BEFORE}# sleep 10\n# cat {CPU}/cpu.stat\n{AFTER}"
+    result = judge("cgroup.cpu", text)
+    assert told(result) == ("crit", "throttled")
+    assert "/kubepods/pod1/c1 was throttled in 90 of 100 periods (90%), each time for 89 ms" in result.finding
+    assert told(judge("cgroup.cpu", f"$ cat cpu.stat; sleep 10; cat cpu.stat\n{BEFORE}{AFTER}")) == ("crit", "throttled")
+
+
+@pytest.mark.parametrize("text", [BEFORE, f"/ # cat cpu.stat\n{BEFORE}", f"$ kubectl exec web-0 -- cat {CPU}/cpu.stat\n{BEFORE}"])
+def test_it_tells_what_one_sample_of_a_counter_tells(text: str) -> None:
+    result = judge("cgroup.cpu", text)
+    assert (told(result), result.reason) == (("unknown", "throttled"), Reason.MISSING)
+    assert "12337 of 15563 periods (79%)" in result.finding
+    assert [line.text for line in result.findings[0].evidence] == ["nr_throttled 12337"]
+
+
+def test_it_never_calls_a_pasted_cgroup_ok_without_those_above_it() -> None:
+    calm = f"# cat {CPU}/cpu.stat\n{BEFORE}# cat {CPU}/cpu.stat\n{STAT.format(15663, 12337, 1130943209218)}"
+    assert told(judge("cgroup.cpu", calm)) == ("unknown", "tighter_above")
+    assert (
+        judge("cgroup.pids", "# cat /sys/fs/cgroup/pids/a/pids.current /sys/fs/cgroup/pids/a/pids.max\n5\n900\n").verdict
+        == "unknown"
+    )
+    room = "# cat /sys/fs/cgroup/a/memory.current\n5000\n# cat /sys/fs/cgroup/a/memory.max\n900000\n"
+    assert told(judge("cgroup.memory", room)) == ("unknown", "working_set")
+
+
+@pytest.mark.parametrize(("probe_id", "text", "rule", "line"), [
+    ("cgroup.pids", "/ # cat pids.current pids.max\n1024\n1024\n", "limit", "1024"),
+    ("cgroup.pids", "$ cat /sys/fs/cgroup/user.slice/pids.{current,max,events}\n10813\n10813\nmax 44\n", "limit", "10813"),
+    ("cgroup.memory", "# cat /sys/fs/cgroup/memory/a/memory.oom_control\noom_kill_disable 1\nunder_oom 1\n", "oom_stuck",
+     "oom_kill_disable 1"),
+    ("cgroup.memory", ("$ cat memory.usage_in_bytes memory.limit_in_bytes\n530000000\n536870912\n"
+     "$ grep inactive_file memory.stat\ninactive_file 0\ntotal_inactive_file 540672\n"), "working_set", "530000000"),
+    ("cgroup.freezer", "# cat /sys/fs/cgroup/freezer/docker/a/freezer.state\nFROZEN\n", "frozen", "FROZEN"),
+    ("cgroup.freezer", "# cat /sys/fs/cgroup/a/cgroup.freeze\n1\n# cat /sys/fs/cgroup/a/cgroup.events\npopulated 1\nfrozen 1\n",
+     "frozen", "frozen 1"),
+    ("cgroup.psi", ("$ cat /proc/pressure/memory\nsome avg10=70.24 avg60=68.52 avg300=69.91 total=9\n"
+     "full avg10=57.59 avg60=58.06 avg300=60.38 total=9\n"), "memory", "full avg10=57.59 avg60=58.06 avg300=60.38 total=9"),
+])  # fmt: skip
+def test_it_judges_what_one_look_shows(probe_id: str, text: str, rule: str, line: str) -> None:
+    result = judge(probe_id, text)
+    assert told(result) == ("crit", rule)
+    found = next(found for found in result.findings if found.rule == rule and found.verdict == Verdict.CRIT)
+    assert line in [evidence.text for evidence in found.evidence]
+
+
+def test_it_tells_kills_of_the_past_from_kills_of_now() -> None:
+    events = "low 0\nhigh 0\nmax {}\noom 31\noom_kill {}\n"
+    once = judge("cgroup.memory", "# cat /sys/fs/cgroup/a/memory.events\n" + events.format(90, 31))
+    assert told(once) == ("unknown", "oom_kill")
+    assert "31 processes of /a were killed for want of memory since it was made" in once.finding
+    twice = events.format(90, 31) + "# cat /sys/fs/cgroup/a/memory.events\n" + events.format(99, 33)
+    assert told(judge("cgroup.memory", "# cat /sys/fs/cgroup/a/memory.events\n" + twice)) == ("crit", "oom_kill")
+
+
+def test_it_takes_no_two_cgroups_for_one() -> None:
+    text = f"# cat {CPU}/cpu.stat\n{BEFORE}# cat /sys/fs/cgroup/cpu/other/cpu.cfs_quota_us\n5000\n"
+    assert judge("cgroup.cpu", text).reason == Reason.UNPARSED
+
+
+def test_it_finds_the_place_where_a_controller_stops() -> None:
+    root = "# cat /sys/fs/cgroup/cgroup.controllers\ncpuset cpu io memory pids\n# cat /sys/fs/cgroup/cgroup.subtree_control\n{}\n"
+    child = "# cat /sys/fs/cgroup/test/cgroup.controllers\n{}\n"
+    stopped = judge("cgroup.delegation", root.format("memory pids") + child.format("memory pids"))
+    assert told(stopped) == ("warn", "handed_down")
+    assert told(judge("cgroup.delegation", root.format("memory pids"))) == ("warn", "handed_down")
+    assert told(judge("cgroup.delegation", child.format("cpu memory"))) == ("ok", "handed_down")
+    assert told(judge("cgroup.delegation", root.format("cpu memory"))) == ("unknown", "handed_down")
+    assert told(judge("cgroup.delegation", child.format("memory"))) == ("unknown", "handed_down")
+
+
+@pytest.mark.parametrize("why", ["No such file or directory", "Operation not supported"])
+def test_it_reads_the_complaint_of_cat(why: str) -> None:
+    result = judge("cgroup.psi", f"$ cat /proc/pressure/cpu\ncat: /proc/pressure/cpu: {why}\n")
+    assert result.reason == Reason.MISSING
+    assert "keeps no pressure information" in result.finding
+    assert (
+        judge("cgroup.delegation", f"$ cat /sys/fs/cgroup/a/cgroup.type\ncat: /sys/fs/cgroup/a/cgroup.type: {why}\n").reason
+        == Reason.MISSING
+    )
