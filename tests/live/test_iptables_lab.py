@@ -28,7 +28,7 @@ from checks.results import ProbeResult, Section, Verdict
 pytestmark = [
     pytest.mark.needs("iptables"),
     pytest.mark.needs("iproute2"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.usefixtures("root"),
 ]
 
 CASES = Path(__file__).parents[1] / "cases" / "probes"

@@ -137,6 +137,12 @@ def test_it_puts_judged_facts_first_with_their_threshold() -> None:
     assert [row.name for row in table.others] == ["many"]
 
 
+def test_it_names_no_fact_for_a_value_that_equals_it_by_chance() -> None:
+    share = finding(value=1.0, threshold=None, unit="", evidence=[{"section": "rules", "line": 9, "text": "x", "mark": ""}])
+    table = fact_table(None, Detail(facts={"sum_probability": 1.0}, findings=(share,)))
+    assert [(row.name, row.shown) for row in table.first] == [("sum_probability", None)]
+
+
 def test_it_marks_the_token_that_decided_and_makes_every_piece_visible() -> None:
     assert marked("a\x1b 12 b", {"12"}) == (("a␛ ", False), ("12", True), (" b", False))
     assert marked("no token", {"12"}) == (("no token", False),)
