@@ -28,11 +28,10 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 from ssh_rig.ansible import ansible_rows  # noqa: E402
-from ssh_rig.machine import children_cpu_s, machine_busy_s  # noqa: E402
+from ssh_rig.machine import CpuGroup, machine_busy_s, make_group  # noqa: E402
 from ssh_rig.servers import SSHD, Line, Server, start_sshd, start_stub  # noqa: E402
 
 from checks.transports.base import Command  # noqa: E402
-from checks.transports.local import LocalTransport  # noqa: E402
 from checks.transports.pool import ConnectionPool, PoolLimits  # noqa: E402
 from checks.transports.ssh import SshTarget, SshTransport  # noqa: E402
 
@@ -66,6 +65,8 @@ class Rig:
     rounds: int
     full: bool
     rows: list[Row]
+    served: CpuGroup | None
+    """What sshd and its commands work."""
 
     def row(self, what: str, value: float, limit: float, unit: str, target: float, note: str = "") -> None:
         verdict = "ok" if (ratio := value / limit) <= target else "over"
@@ -86,8 +87,8 @@ async def interleaved(rounds: int, **ways: Measured) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in took.items()}
 
 
-async def local(text: str) -> None:
-    process = await asyncio.create_subprocess_exec("/bin/sh", stdin=-1, stdout=-1, stderr=-1)
+async def local(text: str, shell: str = "/bin/sh") -> None:
+    process = await asyncio.create_subprocess_exec(shell, stdin=-1, stdout=-1, stderr=-1)
     await process.communicate((PATH + text).encode())
 
 
@@ -124,25 +125,45 @@ async def one_host(rig: Rig) -> None:
 
 
 async def host_cost(rig: Rig) -> None:
-    """What the frames cost the host: processor time, which is steadier than the clock on a busy machine."""
-    transport, cost = LocalTransport(), {"framed": 0.0, "limited": 0.0}
+    """What a visit costs the host: processor time, which is steadier than the clock on a busy machine."""
+    if not rig.served or not (group := make_group()):
+        return
+    pool, target, shell = ConnectionPool(), rig.sshd.at(), group.program(rig.directory)
+    await ask(target, pool, ONE)
+    cost: dict[str, list[float]] = {}
     for _ in range(rig.rounds):
-        before = children_cpu_s()
-        assert len([section async for section in transport.collect(COMMANDS)]) == len(COMMANDS)
-        between = children_cpu_s()
-        await local(LIMITED)
-        cost["framed"] += between - before
-        cost["limited"] += children_cpu_s() - between
-    each = [1000 * cost[name] / rig.rounds for name in ("framed", "limited")]
-    rig.row("ten on this machine, processor time / with timeouts", *each, "ms", 1.15)
+        for name, counted, way in (
+            ("one", rig.served, lambda: plain(target, pool)),
+            ("ten", rig.served, lambda: ask(target, pool, COMMANDS)),
+            ("bare", group, lambda: local(BARE, shell)),
+            ("limited", group, lambda: local(LIMITED, shell)),
+        ):
+            before = counted.used_s()
+            began = time.perf_counter()
+            await way()
+            took = time.perf_counter() - began
+            await asyncio.sleep(0.02)  # what ends behind the answer counts too
+            cost.setdefault(name, []).append(1000 * (counted.used_s() - before))
+            cost.setdefault(f"{name} wall", []).append(1000 * took)
+    each = {name: statistics.median(values) for name, values in cost.items()}
+    await pool.close()
+    group.remove()
+    rig.row("a bare warm command / processor time of sshd and command", each["one wall"], each["one"], "ms", 1.3)
+    rig.row("processor time of sshd and ten / of the bare commands", each["ten"], each["bare"], "ms", 1.6)
+    rig.row("processor time of sshd and ten / of them with timeouts", each["ten"], each["limited"], "ms", 1.15)
+
+
+async def plain(target: SshTarget, pool: ConnectionPool) -> None:
+    """A command without our script."""
+    async with pool.lease(target) as lease:
+        process = await lease.connection.create_process("echo ok", encoding=None)
+        assert await process.stdout.read() == b"ok\n"
 
 
 async def server_turns(rig: Rig) -> float:
     line, pool = Line(rig.sshd.target.port, 0), ConnectionPool()
     for _ in range(rig.rounds):
-        async with pool.lease(rig.sshd.at(port=line.port)) as lease:
-            process = await lease.connection.create_process("echo ok", encoding=None)
-            assert await process.stdout.read() == b"ok\n"
+        await plain(rig.sshd.at(port=line.port), pool)
         await pool.close()
     return statistics.median(line.stop())
 
@@ -163,25 +184,28 @@ async def far_host(rig: Rig) -> None:
     rig.row("ten cold at 20 ms / six round trips + commands with timeouts", took["cold"], 120 + took["limited"], "ms", 2.5)
 
 
-async def fan_out(server: Server, count: int, pool: ConnectionPool) -> tuple[float, float, float]:
-    """Wall, client and server seconds for ten commands on each of ``count`` addresses, fifty at a time."""
+async def fan_out(server: Server, count: int, pool: ConnectionPool) -> tuple[float, float]:
+    """Wall and client seconds for ten commands on each of ``count`` addresses, fifty at a time."""
     gate = asyncio.Semaphore(50)
 
     async def visit(number: int) -> None:
         async with gate:
             await ask(server.at(f"127.1.{number // 250}.{number % 250 + 1}"), pool, COMMANDS)
 
-    wall, client, served = time.perf_counter(), time.process_time(), server.cpu_s()
+    wall, client = time.perf_counter(), time.process_time()
     await asyncio.gather(*map(visit, range(count)))
-    return time.perf_counter() - wall, time.process_time() - client, server.cpu_s() - served
+    return time.perf_counter() - wall, time.process_time() - client
 
 
 async def many_hosts(rig: Rig) -> None:
+    if not rig.served:
+        return
     cores, pool = os.cpu_count() or 1, ConnectionPool()
     for count in (50, 200):
         for kind in ("cold", "warm"):
-            busy = machine_busy_s()
-            wall, client, served = await fan_out(rig.sshd, count, pool)
+            busy, before = machine_busy_s(), rig.served.used_s()
+            wall, client = await fan_out(rig.sshd, count, pool)
+            served = rig.served.used_s() - before
             others = max(0, machine_busy_s() - busy - client - served) / wall
             note = f"client {1000 * client / count:.1f} ms a host; others kept {others:.1f} of {cores} cores busy"
             rig.row(f"{count} hosts {kind} / processor time of sshd and commands", wall, served / cores, "s", 1.25, note)
@@ -195,7 +219,7 @@ async def client_cost(rig: Rig) -> None:
     for _ in range(4):
         pool = ConnectionPool(PoolLimits())
         for kind in ("cold", "warm"):
-            _, client, _ = await fan_out(stub, 200, pool)
+            _, client = await fan_out(stub, 200, pool)
             costs[kind].append(1000 * client / 200)
         await pool.close()
     stub.stop()
@@ -238,11 +262,17 @@ def main() -> None:
         print("needs openssh-server")
         return
     with tempfile.TemporaryDirectory() as directory:
-        rig = Rig(start_sshd(Path(directory) / "sshd"), Path(directory), options.rounds, options.full, [])
+        rig = Rig(start_sshd(Path(directory) / "sshd"), Path(directory), options.rounds, options.full, [], make_group())
+        if rig.served:
+            rig.served.put(rig.sshd.process.pid)
+        else:
+            print("no control group can be made under /sys/fs/cgroup: no rows of processor time", file=sys.stderr)
         try:
             asyncio.run(measure(rig, options.only))
         finally:
             rig.sshd.stop()
+            if rig.served:
+                rig.served.remove()
     print(json.dumps({"ssh_transport": rig.rows}, indent=1)) if options.json else show(rig.rows)
 
 

@@ -47,20 +47,6 @@ class Server:
     def at(self, address: str = "127.0.0.1", port: int = 0) -> SshTarget:
         return replace(self.target, address=address, port=port or self.target.port)
 
-    def cpu_s(self) -> float:
-        """Processor seconds of the process, what is under it now and what was."""
-        ticks = 0
-        waiting = [self.process.pid]
-        while waiting:
-            pid = waiting.pop()
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-                waiting += [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-            except OSError:
-                continue
-            ticks += sum(int(field) for field in fields[11:15])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait()
@@ -140,7 +126,7 @@ async def stub(directory: str, delay_s: str) -> None:
         while not script.endswith(b"\nmain\n"):
             script += await process.stdin.read(65536)
         boundary = re.search(rb"^B=(\w+)$", script, re.M)[1].decode()  # type: ignore[index]
-        runs = re.findall(rb"^run (\d+) ", script, re.M)
+        runs = re.findall(rb"^run \w+ (\d+) ", script, re.M)
         process.stdout.write(f"\n{boundary} hello\n".encode())
         process.stderr.write(f"\n{boundary} hello\n".encode())
         await asyncio.sleep(float(delay_s))
