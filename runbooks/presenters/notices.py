@@ -16,6 +16,7 @@ from runbooks.execution.places import taken
 from runbooks.presenters.database import RunRows, read_ticks
 from runbooks.presenters.shown import Shown
 from runbooks.presenters.words import ago, number
+from runbooks.room import StoreFullError, need_room
 
 SILENT_AFTER = timedelta(seconds=30)
 REFUSED_LATELY = timedelta(seconds=12)  # while something waits, the sweeper rings every five seconds
@@ -52,6 +53,9 @@ def notices(rows: RunRows, *, broker_down: bool = False) -> tuple[Notice, ...]:
     if broker_down or (refused is not None and now - refused < REFUSED_LATELY):
         say = _("The message broker does not answer. Nothing is lost: results come from the database, a little slower.")
         made.append(Notice("broker_down", Shown.WARN, say))
+    if _no_room():
+        say = _("The disk for results is full. Results wait until somebody makes room there; nothing has to be restarted.")
+        made.append(Notice("disk_full", Shown.WARN, say))
     if lost := _lost(rows, now):
         made.append(Notice("worker_lost", Shown.WARN, lost))
     full = _full(rows)
@@ -64,6 +68,14 @@ def notices(rows: RunRows, *, broker_down: bool = False) -> tuple[Notice, ...]:
         names = ", ".join([*full[:NAMED_MAX], *(["…"] if len(full) > NAMED_MAX else [])])
         made.append(Notice("no_place", Shown.INFO, say % {"n": number(len(full)), "hosts": names}))
     return tuple(made)
+
+
+def _no_room() -> bool:
+    try:
+        need_room()
+    except StoreFullError:
+        return True
+    return False
 
 
 def _lost(rows: RunRows, now: datetime) -> str:

@@ -16,6 +16,12 @@ def leave_out(say: str) -> None:
     pytest.skip(say)
 
 
+@pytest.fixture
+def left_out() -> Callable[[str], None]:
+    """The function that leaves a test out aloud."""
+    return leave_out
+
+
 @pytest.fixture(scope="session")
 def root() -> None:
     """For tests that make namespaces of every kind, which takes root."""

@@ -13,6 +13,7 @@ from runbooks.choices import UNREACHED, StepState
 from runbooks.dispatch import rerun_step
 from runbooks.models import Host, ProcessTick, Run
 from runbooks.presenters import hints, words
+from runbooks.presenters import notices as presented_notices
 from runbooks.presenters.database import Cell, Detail
 from runbooks.presenters.evidence import deciding_lines, marked, whole
 from runbooks.presenters.facts import fact_table, threshold_note
@@ -21,6 +22,7 @@ from runbooks.presenters.overview import advice
 from runbooks.presenters.run import present_card, present_run
 from runbooks.presenters.shown import Shown, shown, worst_seen
 from runbooks.presenters.spread import spread
+from runbooks.room import StoreFullError
 
 STEERING = [
     "\x1b[31mred\x1b[0m",
@@ -292,6 +294,15 @@ def test_it_says_that_a_worker_went_away_and_what_has_to_begin_again(made_run: A
     assert "3 checks had to begin again" in present_run(run.pk).notices[0].say
     steps.update(state=StepState.QUEUED, attempt=0, lease_until=None)
     assert present_run(run.pk).notices == ()
+
+
+def test_it_says_on_an_open_run_that_the_disk_is_full(made_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise StoreFullError("no room")
+
+    run = made_run()
+    monkeypatch.setattr(presented_notices, "need_room", full)
+    assert [one.kind for one in present_run(run.pk).notices] == ["disk_full"]
 
 
 def test_it_says_of_a_run_that_saw_nothing_no_more_than_that(made_run: Any, answer: Any, result: Any) -> None:
