@@ -54,7 +54,8 @@ counters b
 printf '== end\n'
 """,
     args=("port",),
-    looks_like=r"\A== uptime a$[\s\S]*^== sample 1$|\A\d+ +\d+ +\S+:\d+ +\S+:\d+.*\n\s+\S.*\bcwnd:\d+",
+    looks_like=r"\A== uptime a$[\s\S]*^== sample 1$"
+    r"|^(?:ESTAB +)?\d+ +\d+ +\S+:[\w-]+ +\S+:[\w-]+.*\n\s*[a-z].*\bcwnd:\d+",
     timeout_s=40,
 )
 

@@ -16,7 +16,8 @@ from checks.errors import ParseError
 from checks.parsers.reading import whole_lines, whole_number
 from checks.results import Reason
 
-_SOCKET = re.compile(r"^(?:(?:tcp +)?ESTAB +)?([0-9]+) +([0-9]+) +(\S+:[0-9]+) +(\S+:[0-9]+)(?: .*)?$")
+_SOCKET = re.compile(r"^(?:(?:tcp +)?([A-Z][A-Z0-9-]+) +)?([0-9]+) +([0-9]+) +(\S+:[\w*-]+) +(\S+:[\w*-]+)(?: .*)?$")
+_INFO = re.compile(r"\s|(?:\S+ )*(?:rto|cwnd):")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class Connection:
 
 
 def parse_connections(text: str) -> list[Connection]:
-    """Read the connections of one look. Raises ParseError when a connection lacks its second line."""
+    """Read the established connections of one look. Raises ParseError when one lacks its second line.
+
+    Pages that show it may have lost the second line's indent; sockets in other states are passed over.
+    """
     found: list[Connection] = []
     lines = whole_lines(text)
     number = 0
@@ -51,10 +55,14 @@ def parse_connections(text: str) -> list[Connection]:
         match = _SOCKET.match(line.rstrip())
         if not match:
             raise ParseError(f"line {number} is no connection of ss: {line[:80]!r}", line=number)
-        if number >= len(lines) or not lines[number][:1].isspace():
+        shown = number < len(lines) and _INFO.match(lines[number])
+        if match[1] not in (None, "ESTAB"):
+            number += bool(shown)
+            continue
+        if not shown:
             raise ParseError(f"the connection of line {number} has no second line", Reason.TRUNCATED, line=number)
         words = (word.partition(":") for word in lines[number].split())
         info = {key: value for key, _, value in words}
         number += 1
-        found.append(Connection(f"{match[3]} {match[4]}", int(match[2]), number, info))
+        found.append(Connection(f"{match[4]} {match[5]}", int(match[3]), number, info))
     return found
