@@ -58,7 +58,8 @@ printf '== counts\nuid %s\nuid_tasks %s\nfds %s\n\n' "$user" "$tasks" "$fds"
 files "/proc/$pid/limits"
 """,
     args=("pid", "process"),
-    looks_like=r"^Limit\s+Soft Limit\s+Hard Limit\s+Units",
+    shows=("/proc/*/limits", "/proc/*/fd"),
+    looks_like=r"^Limit\s+Soft Limit\s+Hard Limit\s+Units|^Max open files {12}\S+ +\S+ +files|^open files +\(-n\) \S+$",
 )
 
 HOST_FILES = Collector(

@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 
 from checks.collectors.process import HOST_FILES, LIMITS
+from checks.collectors.unit import UNIT_LIMITS
 from checks.errors import ParseError
 from checks.params import Param
+from checks.parsers.files import split_files
 from checks.parsers.proc_limits import Limit, parse_limits
-from checks.parsers.reading import is_files, read, read_file
+from checks.parsers.reading import is_files, read_file, whole_number
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.probes.cgroup_target import absent
-from checks.results import Reason, Verdict
+from checks.probes.proc_ulimit_unit import FACTS, RULES, judge_unit
+from checks.results import Reason, Section, Verdict
 
 _FILES, _TASKS = "Max open files", "Max processes"
 Counts = dict[str, int | None]
@@ -23,10 +26,13 @@ Counts = dict[str, int | None]
 
 def judge(report: Report) -> None:
     host = _host(report)
+    if host and "limits" not in report.sections:
+        report.unknown(Reason.MISSING, "the limits of the process were not collected", rule="open_files")
+        _judge_host(report, *host)
+        return
     section = report.need("limits")
-    if not is_files(section):
-        _facts(report, read(section, parse_limits), 0)
-        report.unknown(Reason.MISSING, "limits alone say nothing of their use: the open files and tasks were not counted")
+    if not is_files(section) or not section.text.startswith("== pids\n"[: len(section.text)]):
+        _judge_paste(report, section)
         return
     pids, _ = read_file(section, "pids", str.split)
     if not pids:
@@ -39,10 +45,32 @@ def judge(report: Report) -> None:
         report.fact(name, value, "limits", counts_at + 1)
     _judge_files(report, limits[_FILES], counts["fds"], shift)
     _judge_tasks(report, limits[_TASKS], counts, shift)
+    judge_unit(report, limits[_FILES])
     if host is None:
         report.unknown(Reason.MISSING, "file-nr and file-max were not collected", rule="host_files")
     else:
         _judge_host(report, *host)
+
+
+def _judge_paste(report: Report, section: Section) -> None:
+    """/proc/PID/limits as a person shows it, perhaps with the number of files in /proc/PID/fd, or ulimit -a of a shell."""
+    limits, shift = read_file(section, "/limits", parse_limits)
+    if _FILES not in limits:
+        raise ParseError(f"the limits end before {_FILES}, or were picked without it", Reason.TRUNCATED, "limits")
+    _facts(report, limits, shift, pasted=True)
+    files = split_files(section.text)
+    counted = files.ending("/fd")
+    if counted:
+        fds, at = read_file(section, "/fd", lambda text: whole_number(text.strip()))
+        report.fact("fds", fds, "limits", at + 1)
+        _judge_files(report, limits[_FILES], fds, shift)
+    else:
+        evidence = [report.evidence("limits", limits[_FILES].line + shift)]
+        soft = limits[_FILES].soft
+        say = f"up to {soft if soft is not None else 'any number of'} files may be open; how many are was not counted"
+        report.unknown(Reason.MISSING, f"{say}: ls /proc/PID/fd | wc -l", evidence, rule="open_files")
+    judge_unit(report, limits[_FILES])
+    report.unknown(Reason.MISSING, "the tasks of its user were not counted", rule="user_tasks")
 
 
 def _counts(text: str) -> Counts:
@@ -70,8 +98,10 @@ def _file_nr(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _facts(report: Report, limits: dict[str, Limit], shift: int) -> None:
+def _facts(report: Report, limits: dict[str, Limit], shift: int, *, pasted: bool = False) -> None:
     for name in (_FILES, _TASKS):
+        if pasted and name not in limits:
+            continue
         if name not in limits:
             raise ParseError(f"/proc/PID/limits has no row {name}", Reason.TRUNCATED, "limits")
         fact = "nofile" if name == _FILES else "nproc"
@@ -125,7 +155,7 @@ PROBES: tuple[Probe, ...] = (
         id="proc.ulimit",
         title="Limits of a process",
         question="Is that process, its user, or the host near a limit of open files or tasks?",
-        collectors=(LIMITS, HOST_FILES),
+        collectors=(LIMITS, HOST_FILES, UNIT_LIMITS),
         judge=judge,
         params=(
             Param("pid", "pid", None, "the process, by its id"),
@@ -148,6 +178,7 @@ PROBES: tuple[Probe, ...] = (
             FactSpec("uid_tasks", "int", "threads of all processes of that user"),
             FactSpec("nproc_soft", "int", "soft limit of tasks; none is unlimited"),
             FactSpec("nproc_hard", "int", "hard limit of tasks; none is unlimited"),
+            *FACTS,
             FactSpec("host_files", "int", "open files of the host"),
             FactSpec("host_files_max", "int", "fs.file-max"),
         ),
@@ -164,6 +195,7 @@ PROBES: tuple[Probe, ...] = (
                 "getrlimit(2); pam_limits(8)",
                 "set LimitNOFILE= in its unit; limits.conf does not reach services of systemd",
             ),
+            *RULES,
             Rule(
                 "user_tasks",
                 "the user is near its limit of tasks: fork and thread creation fail with EAGAIN",
