@@ -93,14 +93,23 @@ def _takes_new(rule: Rule) -> bool:
 def forwarded(model: KubeProxy, host: Host) -> list[Branch]:
     """What becomes of plain packets between pods in FORWARD; empty when no pod is known."""
     known = pods(model)
+    elsewhere = _docker_bridges(model)
     tracer = Tracer(model.rules, assumed_node(model, host.node))
     ends: list[Branch] = []
     for src in known:
         for dst in known:
             if src != dst:
-                packet = Packet(src, dst, 8080, "tcp", oif=_device(host, dst), iif=_device(host, src))
+                packet = Packet(src, dst, 8080, "tcp", oif=_device(host, dst), iif=_device(host, src), assumed=dict(elsewhere))
                 ends += tracer.trace(packet, (("filter", "FORWARD"),))
     return ends
+
+
+def _docker_bridges(model: KubeProxy) -> dict[tuple[str, str], bool]:
+    """Where no routes tell, the packet comes from a pod on another node, so not out of a bridge of Docker on this one."""
+    table = model.rules.tables.get("filter")
+    rules = table.rules() if table else ()
+    names = {match.value for rule in rules for match in rule.matches if match.option == "i"}
+    return {("i", name): False for name in names if name.startswith(("docker", "br-"))}
 
 
 def _device(host: Host, address: str) -> str | None:

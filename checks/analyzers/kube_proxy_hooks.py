@@ -119,9 +119,9 @@ def repeated_rules(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fau
         for chain in table.chains.values():
             if not chain.name.startswith("KUBE-") or is_foreign(chain.name) or len(chain.rules) < limits["repeats_warn"]:
                 continue
-            same: dict[str, list[Rule]] = defaultdict(list)
+            same: dict[object, list[Rule]] = defaultdict(list)
             for rule in chain.rules:
-                same[rule.raw].append(rule)
+                same[rule.matches, rule.target, rule.options].append(rule)
             most = max(same.values(), key=len)
             worst = max(worst, (len(most), most), key=lambda found: found[0])
     count, rules = worst

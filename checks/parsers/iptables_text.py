@@ -28,6 +28,10 @@ _OTHERS = (
     (re.compile(r"^(IP Virtual Server|-> RemoteAddress)", re.M), "ipvsadm"),
     (re.compile(r"\b(ESTABLISHED|UNREPLIED|ASSURED)\b.* src=", re.M), "conntrack"),
     (re.compile(r"^(create|add) \S+ hash:", re.M), "ipset save"),
+    (
+        re.compile(r"^\s*(?:\d+[KMG]?\s+\d+[KMG]?\s+)?[\w-]+\s+(?:all|tcp|udp|\d+)\s+(?:--\s+)?\S+\s+\S+(?:\s|$)", re.M),
+        "iptables -L, but its rows come without their chains",
+    ),
 )
 _LAST_TABLE = re.compile(r"\A\s*(#[^\n]*\n)*\*?\w*\Z")
 

@@ -103,6 +103,11 @@ def mode_of(found: Sequence[KubeProxy], host: Host) -> str:
     for model in found:
         if any("KUBE-CLUSTER-IP" in rule.value("match-set") for rule in model.rules.rules_of("nat", "KUBE-SERVICES")):
             return "ipvs"
+        if (
+            any(rule.target == "KUBE-PORTALS-CONTAINER" for rule in model.rules.rules_of("nat", "PREROUTING"))
+            and not model.present
+        ):
+            return "userspace"
     return "iptables" if any(model.by_suffix for model in found) else ""
 
 
@@ -126,13 +131,14 @@ def _judge_save(report: Report) -> None:
 def _judge_family(report: Report, found: Sequence[KubeProxy], model: KubeProxy, host: Host) -> None:
     section = report.sections[model.rules.section]
     host.save_ms = section.duration_ms
-    checks = CHECKS if host.mode not in ("ipvs", "nftables") else _OTHER_MODE_CHECKS
+    checks = CHECKS if host.mode not in _ELSEWHERE_SERVED else _OTHER_MODE_CHECKS
     faults = [fault for check in checks for fault in check(model, host, report.limits)]
     tell(report, faults, soft=doubtful(report, model, found))
-    if host.mode in ("ipvs", "nftables"):
+    if host.mode in _ELSEWHERE_SERVED:
         if not any(each.verdict in (Verdict.WARN, Verdict.CRIT) for each in report.findings):
-            other = "ipvs.state" if host.mode == "ipvs" else "nft.kubeproxy"
-            report.skip(f"kube-proxy runs in {host.mode} mode; these rules do not serve its services: ask {other}")
+            report.skip(
+                f"kube-proxy runs in {host.mode} mode; these rules do not serve its services{_ELSEWHERE_SERVED[host.mode]}"
+            )
     elif not model.present:
         if model.rules.family == 4:
             _judge_absence(report, found, model, host)
@@ -196,6 +202,7 @@ def tell_unseen(report: Report, found: Sequence[KubeProxy], host: Host) -> None:
         report.find("K01", Verdict.INFO, say, evidence=[report.evidence(model.rules.section, notice.line)])
 
 
+_ELSEWHERE_SERVED = {"ipvs": ": ask ipvs.state", "nftables": ": ask nft.kubeproxy", "userspace": ", the process itself does"}
 _ELSEWHERE = ("K47", "path", "services")
 
 SAVE = Probe(

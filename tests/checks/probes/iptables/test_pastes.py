@@ -216,3 +216,34 @@ def test_it_calls_every_loopback_address_the_nodes_own() -> None:
     }
     assert "K47" not in rules["127.0.0.1"]
     assert "K47" in rules["192.0.2.9"]
+
+
+ROW = "{0:5} {1:5} DROP       0    --  *      *       0.0.0.0/0            0.0.0.0/0            mark match 0x8000/0x8000\n"
+HEADING = " pkts bytes target     prot opt in     out     source               destination\n"
+
+
+def test_it_counts_repeated_rules_whatever_their_counters_say():
+    rows = "".join(ROW.format(count, count * 60) for count in range(4))
+    result = pasted(f"Chain KUBE-FIREWALL (2 references)\n{HEADING}{rows}")
+    assert [(found.verdict, found.value) for found in result.findings if found.rule == "K27"] == [(Verdict.WARN, 4)]
+    result = pasted(rows)
+    assert (result.verdict, result.reason) == (Verdict.UNKNOWN, Reason.UNPARSED)
+    assert "without their chains" in result.finding
+
+
+def test_it_lets_no_bridge_of_docker_answer_for_pods_of_other_nodes():
+    docker = " 0 0 ACCEPT  0 -- *  docker0 0.0.0.0/0 0.0.0.0/0  ctstate RELATED,ESTABLISHED\n"
+    docker += " 0 0 ACCEPT  0 -- docker0 !docker0 0.0.0.0/0 0.0.0.0/0\n 0 0 ACCEPT  0 -- docker0 docker0 0.0.0.0/0 0.0.0.0/0\n"
+    kube = f"\nChain KUBE-FORWARD (1 references)\n{HEADING} 0 0 ACCEPT  0 -- * * 0.0.0.0/0 0.0.0.0/0  mark match 0x4000/0x4000\n"
+    forward = f"Chain FORWARD (policy DROP 7 packets, 420 bytes)\n{HEADING} 7 420 KUBE-FORWARD  0 -- * * 0.0.0.0/0 0.0.0.0/0\n"
+    assert crits(pasted(forward + docker + kube)) == ["K25"]
+    assert not crits(pasted(forward + docker.replace("docker0", "cni0") + kube))
+
+
+def test_it_knows_rules_of_userspace_mode():
+    comment = '-m comment --comment "handle ClusterIPs; NOTE: this must be before the NodePort rules"'
+    nat = "*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n:KUBE-PORTALS-CONTAINER - [0:0]\n"
+    nat += f"-A PREROUTING {comment} -j KUBE-PORTALS-CONTAINER\n"
+    nat += "-A KUBE-PORTALS-CONTAINER -d 10.254.0.1/32 -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 41334\nCOMMIT\n"
+    result = pasted(nat + "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
+    assert (result.verdict, result.facts["mode"]) == (Verdict.SKIPPED, "userspace")
