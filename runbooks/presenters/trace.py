@@ -128,7 +128,7 @@ def _view(found: _Found) -> TraceView:
     return TraceView(
         shown=word,
         label=label(word, ""),
-        title=_title(word, target, lost, count),
+        title=_title(word, target, lost, count, meant=any(way.rewritten for way in ways)),
         target=target,
         question=question,
         card=replace(found.card, others=found.card.others[:OTHERS], facts=_facts(found)),
@@ -158,12 +158,15 @@ def _broken(facts: Mapping[str, Any], ways: Sequence[Way]) -> float:
     return max(listed, 1 - float(facts.get("accepted_ratio", 1.0)) - unclear) if listed else 0.0
 
 
-def _title(word: Shown, target: str, broken: float, count: int) -> str:
+def _title(word: Shown, target: str, broken: float, count: int, *, meant: bool) -> str:
+    """The heading. ``meant``: some rule rewrites the target, so these rules know it as a service."""
     names = {"target": target, "share": percent(broken), "n": count}
     if word == Shown.CRIT and broken > 0.9995:
         return _("No connection to %(target)s arrives") % names
     if word == Shown.CRIT and broken:
         return _("%(share)s of the connections to %(target)s do not arrive") % names
+    if word in (Shown.OK, Shown.INFO) and not meant:
+        return _("No rule here makes %(target)s a service: the packet passes as it is") % names
     if word in (Shown.OK, Shown.INFO):
         return ngettext("The way to %(target)s is open", "Each of %(n)s ways to %(target)s is open", count) % names
     if word == Shown.WARN:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from unicodedata import east_asian_width
 
 WIDTH, BOX, ROW, TOP = 1376, 60, 102, 26
 SIDE_BELOW, SIDE_BOX = 78, 44
@@ -155,8 +156,16 @@ def _all(placed: _Placed) -> Iterator[_Placed]:
 
 
 def measure(words: Words) -> int:
-    """How wide a text is drawn, about."""
-    return round(len(words.say) * ADVANCE[words.style])
+    """How wide a text is drawn, about. A Chinese character takes as much room as two others.
+
+    >>> measure(Words("t-sub", "rule 1")), measure(Words("t-sub", "规则"))
+    (40, 26)
+    """
+    return round(_breadth(words.say) * ADVANCE[words.style])
+
+
+def _breadth(say: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in say)
 
 
 def _columns(everything: list[_Placed], last: int) -> list[tuple[int, int]]:
@@ -188,7 +197,12 @@ def clipped(words: Words, width: int) -> str:
     'KUBE…'
     """
     room = int(width / ADVANCE[words.style])
-    return words.say if len(words.say) <= room else words.say[: max(1, room - 1)] + "…"
+    if _breadth(words.say) <= room:
+        return words.say
+    kept = words.say[: max(1, room - 1)]
+    while len(kept) > 1 and _breadth(kept) > room - 1:
+        kept = kept[:-1]
+    return kept + "…"
 
 
 def _box(each: _Placed, columns: list[tuple[int, int]]) -> Box:

@@ -91,6 +91,12 @@ def test_it_lets_a_viewer_trace_pastes_but_no_host(viewer, ask):
     assert not Run.objects.exists()
 
 
+def test_it_says_that_an_address_is_no_service_of_these_rules(viewer, ask, rules):
+    page = shown(viewer, ask(viewer, rules(), to="10.9.9.9:1"))
+    assert "No rule here makes 10.9.9.9:1 a service" in page
+    assert "is open" not in page
+
+
 # --- pastes --------------------------------------------------------------------
 
 
