@@ -19,6 +19,7 @@ import pytest
 
 from checks.capture import script
 from checks.catalog import catalog, get
+from checks.collectors.base import Privilege
 from checks.engine import Collected, Request, collect
 from checks.params import read_all
 from checks.transports.local import LocalTransport
@@ -170,12 +171,12 @@ JUDGED = (  # noqa: SIM905
 STRACE = f"-f -qq -y -s 200 -e signal=none --seccomp-bpf -e trace={','.join('?' + name for name in NEVER + JUDGED)}"
 CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 READS = {name: re.compile(pattern) for name, pattern in {
-    # As nobody rpm asks for the locks of its database, is refused, and reads without them.
-    "open": r'"/dev/(?:null|tty)"|"/var/lib/rpm/rpmdb\.sqlite-(?:wal|shm)", .* = -1 EACCES',
+    # As nobody rpm asks for the locks of its database, is refused, and reads without them. dig names its own threads.
+    "open": r'"/dev/(?:null|tty)"|"/proc/self/task/\d+/comm"|"/var/lib/rpm/rpmdb\.sqlite-(?:wal|shm)", .* = -1 EACCES',
     "setsockopt": r"SOL_(?:SOCKET|NETLINK), (?:SO_(?:SND|RCV)BUF(?:FORCE)?|NETLINK_\w+),",
     "bind": r"sa_family=AF_NETLINK",
     "connect": r'sun_path="/(?:var/)?run/(?:nscd/socket|systemd/userdb/)',  # the C library looks for a cache of user names
-    "ioctl": r"(?:TCGETS|TIOCGWINSZ|TIOCGPGRP|FIONREAD|FIOCLEX|SIOCGIF\w+|SIOCETHTOOL)\b",
+    "ioctl": r"(?:TCGETS|TIOCGWINSZ|TIOCGPGRP|FIONREAD|FIONBIO|FIOCLEX|SIOCGIF\w+|SIOCETHTOOL)\b",
     "syslog": r"SYSLOG_ACTION_(?:READ_ALL|SIZE_BUFFER)",
 }.items()}  # fmt: skip
 ASKS = re.compile(
@@ -185,8 +186,14 @@ ASKS = re.compile(
 )
 
 
-def tried(log: str) -> list[str]:
-    """The calls in strace's log that change something or try to, each with the command that made it."""
+SENDS = ("connect", "bind", "setsockopt", "sendto", "sendmsg", "sendmmsg")
+
+
+def tried(log: str, *, sends: bool = False) -> list[str]:
+    """The calls in strace's log that change something or try to, each with the command that made it.
+
+    A collector that says it sends traffic may talk to the network.
+    """
     calls = [match.groups() for match in map(CALL.match, log.splitlines()) if match]
     assert len(calls) > 20, "strace saw nothing"
     mine = {int(pid) for pid, _, _ in calls}
@@ -195,7 +202,8 @@ def tried(log: str) -> list[str]:
     for pid, name, words in calls:
         if name == "execve":
             commands[pid] = words[:200]
-        if name in NEVER or not reads_only(name, words, mine):
+        talks = sends and name in SENDS and "AF_UNIX" not in words and "nlmsg_type" not in words
+        if name in NEVER or not (talks or reads_only(name, words, mine)):
             found.append(f"{name}({words[:300]} of {commands.get(pid, 'a shell')}")
     return found
 
@@ -237,13 +245,13 @@ def requests(probe: Any) -> list[Request]:
     return [Request((probe.id, number), probe, read_all(probe.params, one), interval_s=1) for number, one in enumerate(given)]
 
 
-def proven(machine: Machine, run: Callable[[], None]) -> dict[str, list[str]]:
+def proven(machine: Machine, run: Callable[[], None], *, sends: bool = False) -> dict[str, list[str]]:
     """What ``run`` changed: the calls that strace saw, and what is different afterwards. Empty when it only read."""
     before = machine.state()
     run()
     after = machine.state()
     found = {name: sorted(set(before[name]) ^ set(after[name])) for name in STATE if before[name] != after[name]}
-    calls = tried(machine.log.read_text("utf-8", "replace"))
+    calls = tried(machine.log.read_text("utf-8", "replace"), sends=sends)
     return found | ({"calls": calls} if calls else {})
 
 
@@ -254,6 +262,8 @@ def ask(machine: Machine, shell: str, wanted: list[Request]) -> list[Collected]:
     return asyncio.run(all_of_them())
 
 
+ACTIVE = [probe for probe in catalog().values() if probe.privilege == Privilege.ACTIVE]
+PASSIVE = [probe for probe in catalog().values() if probe.privilege != Privilege.ACTIVE]
 UNANSWERED = {
     "iptables-save": "both backends are there",
     "ip6tables-save": "both backends are there",
@@ -263,17 +273,27 @@ UNANSWERED = {
 
 
 def test_it_changes_nothing_whatever_it_is_asked(machine: Machine) -> None:
-    wanted = [request for probe in catalog().values() for request in requests(probe)]
+    wanted = [request for probe in PASSIVE for request in requests(probe)]
     found: list[Collected] = []
     assert proven(machine, lambda: found.extend(ask(machine, "/bin/sh", wanted))) == {}
     assert [collected.error for collected in found if collected.error] == []
     sections = {section.name: section for collected in found for section in collected.sections}
-    assert set(sections) == {name for probe in catalog().values() for name in probe.section_names()}
+    assert set(sections) == {name for probe in PASSIVE for name in probe.section_names()}
     assert {name for name, section in sections.items() if section.rc and name not in UNANSWERED} == set()
 
 
+def test_it_changes_nothing_though_it_sends(machine: Machine) -> None:
+    wanted = [replace(request, params=request.params | {"dst": "fd00::1"}) for probe in ACTIVE for request in requests(probe)]
+    found: list[Collected] = []
+    assert proven(machine, lambda: found.extend(ask(machine, "/bin/sh", wanted)), sends=True) == {}
+    assert [collected.error for collected in found if collected.error] == []
+    sections = {section.name: section for collected in found for section in collected.sections}
+    assert set(sections) == {name for probe in ACTIVE for name in probe.section_names()}
+    assert [name for name, section in sections.items() if section.rc is None or section.timed_out] == []
+
+
 def test_it_changes_nothing_from_the_script_to_take_along(machine: Machine) -> None:
-    text = script([requests(probe)[0] for probe in catalog().values()])
+    text = script([requests(probe)[0] for probe in PASSIVE])
     done: list[subprocess.CompletedProcess[bytes]] = []
 
     def run() -> None:
