@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from textwrap import dedent
 
-from checks.typed import files_shown, parts
+from checks.prompts import RULER, Head, Place, head_of, said
+from checks.typed import parts
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -104,7 +105,8 @@ class Block:
     """One output inside a paste: its text from line ``first`` to line ``last``, and what the line above it tells.
 
     ``path`` is the file it shows, when the prompt's command or a header names exactly one. ``source`` names the text it is from.
-    ``ended`` means that the next prompt follows, so nothing is missing below.
+    ``ended`` means that the next prompt follows, so nothing is missing below. ``sure`` means that the text is what the command
+    printed, whatever it looks like.
     """
 
     text: str
@@ -115,76 +117,7 @@ class Block:
     host: str = ""
     source: str = ""
     ended: bool = False
-
-
-_TOOLS = (
-    "arp|awk|brctl|bridge|cat|conntrack|crictl|curl|df|dmesg|docker|ebtables|egrep|etcdctl|ethtool|find|free|getconf|grep|head|hostname|ifconfig"
-    "|hostnamectl|ip|ip6tables|ip6tables-save|ipset|iptables|iptables-legacy-save|iptables-nft-save|iptables-save|ipvsadm|journalctl|kubectl|ls|lsmod|lscgroup|lsof"
-    "|mount|mpstat|netstat|nft|nginx|nsenter|nstat|pg_lsclusters|pidstat|ping|ps|psql|pvs|readelf|readlink|redis-cli|route|rpm|slabtop|ss|stat|sysctl|systemctl"
-    "|tail|tc|timeout|top|traceroute|ulimit|uname|uptime|vmstat|zcat|zgrep"
-)
-# "# ip route" as the first line, or after a prompt, is a prompt itself; "# ip forwarding must be on" is a comment.
-_COMMAND = re.compile(
-    rf"(?:sleep \d+|date|cd /\S*)\s*$|(?:sudo(?:\s+-\S+)*\s+)?(?:/\S*/)?(?:{_TOOLS})"
-    r"(?:\s*$|\s+(?:-|/|\||[\w.]+[.=/]|(?:-\S+\s+)*(?:a|addr|address|l|link|n|neigh|neighbour|r|ro|route|rule|ru|get|list|status|show|version)\b)[^!?]*$)"
-)
-_PROMPTS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\[(?P<user>[\w.-]+)@(?P<host>[\w.-]+)[^\]\n]{0,200}\] ?[#$%](?: (?P<command>.*))?$",
-        r"(?:\([^)\n]{1,40}\) )?(?P<user>[\w.-]+)@(?P<host>[\w.-]+)[: ][^\s#$%>]{1,200} ?[#$%>](?: (?P<command>.*))?$",
-        r"(?P<host>[\w.-]+):(?!//)[~/][^\s#$%>]{0,200} ?[#$>](?: (?P<command>.*))?$",
-        r"(?:sh|bash|ash|zsh)-[\d.]+[#$](?: (?P<command>.*))?$",
-        r"(?:~|/[\w./-]{0,200}) [#$](?: (?P<command>.*))?$",
-        r"\$ (?P<command>\S.*)$",
-    )
-)
-_FILE_HEADER = re.compile(r"==> (?P<path>\S+) <==$")
-_TITLE = re.compile(r"(?P<left>[=#*+-]{1,40}) ?(?P<command>[^=#*\s].{0,300}?)(?P<right> ?[=#*-]{2,40})?$")
-_ANSIBLE = re.compile(r"(?P<host>[\w.-]+) \| (?:SUCCESS|CHANGED|FAILED)[^\n]{0,40}>>$")
-_SOS = re.compile(r"(?:^|/)sos_commands/\w+/([^/]+)$")
-
-
-@dataclass(frozen=True)
-class _Head:
-    command: str = ""
-    path: str = ""
-    host: str = ""
-    titles: bool = False  # headers such as "# ip route" follow each other; a session with real prompts has none
-    prompt: bool = False
-    files: tuple[str, ...] = ()
-
-
-def _head(line: str, begun: bool) -> _Head | None:
-    """What a prompt or a header line says; None for a line of output. ``begun``: here a header may stand in its short form."""
-    if len(line) > 2000:
-        return None
-    for prompt in _PROMPTS:
-        if match := prompt.match(line):
-            found = match.groupdict()
-            return replace(_said((found.get("command") or "").strip(), found.get("host") or ""), prompt=True)
-    if line.startswith("```"):  # a chat or a Markdown page fences what was printed
-        return _Head()
-    if match := _FILE_HEADER.match(line):
-        return _file(match["path"])
-    if match := _ANSIBLE.match(line):
-        return _Head(host=match["host"])
-    match = _TITLE.match(line)
-    if match and match["left"] != "==" and _COMMAND.match(match["command"]):  # "== ip route" is how our collectors head a part
-        sure = begun or (len(match["left"]) > 2 and match["right"])
-        return replace(_said(match["command"], ""), titles=True) if sure else None
-    return None
-
-
-def _said(command: str, host: str) -> _Head:
-    shown = files_shown(command)
-    return _Head(command, shown[0] if len(shown) == 1 else "", host, files=shown)
-
-
-def _file(path: str) -> _Head:
-    """A file shown under its name. sos names a command's output after the command."""
-    sos = _SOS.search(path)
-    return _Head(command=sos[1].replace("_", " ")) if sos else _Head(path=path)
+    sure: bool = True
 
 
 def joined(blocks: Iterable[Block]) -> str:
@@ -220,28 +153,58 @@ def split(text: str) -> list[Block]:
     """The outputs in ``text``, without the prompts and headers above them. A text without any is one block."""
     lines = text.split("\n")
     blocks: list[Block] = []
-    head, start, begun = _Head(), 0, True
+    head, start, place = Head(), 0, Place.FREE
+    lefts: dict[str, str] = {}  # prompts of this text's own form, each with its host
+    session = False
 
     def close(end: int, ended: bool = False) -> None:
-        first = next((number for number in range(start, end) if lines[number].strip()), end)
+        first = next((number for number in range(start, end) if _says(lines[number])), end)
+        while ended is False and end > first and head.titles and RULER.match(lines[end - 1]):
+            end -= 1  # the line above a banner
         if first < end:
             whole = end < len(lines)  # the last block of a text has the end that the text has
             last = end if whole or lines[-1] else end - 1
             output = "\n".join(lines[first:end]) + "\n" * whole
-            block = Block(output, first + 1, last, head.command, head.path, head.host, ended=ended and head.prompt)
+            block = Block(
+                output, first + 1, last, head.command, head.path, head.host, ended=ended and head.prompt, sure=head.sure
+            )
             blocks.extend(_files(block, head.files))
 
     for number, line in enumerate(lines):
-        found = _head(line, begun)
-        if not found and begun and head == _Head() and not blocks and (_COMMAND.match(line) or files_shown(line)):
-            found = _said(line, "")  # a command without its prompt begins the paste
-        if found:
+        found = _again(line, lefts) or head_of(line, Place.ANY if session else place)
+        if found and found.fence and head.titles and not any(map(_says, lines[start:number])):
+            start, place = number + 1, Place.ANY  # the fence that a heading announced
+        elif found:
             close(number, found.prompt)
-            head, start, begun = found, number + 1, True
+            head, start, place = found, number + 1, Place.FREE
+            session = session or found.prompt
+            if found.prompt and found.left:
+                lefts[found.left] = found.host
         elif line == "== end" and number + 1 < len(lines):  # what follows is another output
             close(number + 1)
-            head, start, begun = _Head(host=head.host), number + 1, True
-        else:
-            begun = head.titles or (begun and not line.strip())
-    close(len(lines))
+            head, start, place = Head(host=head.host), number + 1, Place.FREE
+        elif _says(line):
+            place = Place.FREE if head.titles else Place.ANY
+        elif place == Place.ANY:
+            place = Place.APART
+    close(_bare_prompt(lines, start, head) or len(lines))
     return blocks
+
+
+def _bare_prompt(lines: Sequence[str], start: int, head: Head) -> int:
+    """The number of a prompt below the last output that is only its sign, as where the copying ended; else 0."""
+    last = next((number for number in range(len(lines) - 1, start, -1) if lines[number].strip()), 0)
+    bare = lines[last].strip() in ([head.left] if head.left else list("$#%>"))
+    return last if bare and (head.command or head.path) else 0
+
+
+def _says(line: str) -> bool:
+    return bool(line) and not line.isspace() and not RULER.match(line)
+
+
+def _again(line: str, lefts: Mapping[str, str]) -> Head | None:
+    """A prompt that this text has shown before, with any command or none."""
+    for left, host in lefts.items():
+        if line.startswith(left):
+            return replace(said(line[len(left) :].strip(), host), prompt=True)
+    return None

@@ -81,10 +81,10 @@ def _needs_path(collector: Collector, block: Block) -> bool:
 def _readers(probe: Probe, block: Block) -> list[Collector]:
     found = [collector for collector in probe.collectors if reads(collector, block)]
     named = sections_of(block.command) if block.command else ()
-    if not found and named:
+    if not found and named and block.sure:
         tool = re.sub(r"^(?:sudo\s+)?(?:/\S*/)?", "", block.command).split(None, 1)[0]
         found = [collector for collector in probe.collectors if collector.name in named and tool in collector.script]
-    elif named:
+    elif named and found:
         found = _of_family(probe, found, named)
     return sorted(found, key=lambda collector: _closeness(collector, block), reverse=True)
 

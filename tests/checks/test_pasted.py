@@ -6,7 +6,7 @@ import doctest
 
 import pytest
 
-from checks import pasted
+from checks import pasted, prompts
 from checks.pasted import clean, decode, encode, split
 
 ROUTES = "default via 192.0.2.1 dev eth0\n"
@@ -14,6 +14,7 @@ ROUTES = "default via 192.0.2.1 dev eth0\n"
 
 def test_its_samples_hold() -> None:
     assert doctest.testmod(pasted).failed == 0
+    assert doctest.testmod(prompts).failed == 0
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -62,10 +63,44 @@ def test_it_removes_what_terminals_add(text: str, wanted: str) -> None:
     "==> sos_commands/networking/ip_route <==",
     "```",
     "```console",
+    "[root@node-1 ~]#ip route",
+    "[10:00:00 root@node-1 ~]# ip route",
+    "Tue Jan  7 10:00:00 root@node-1:~# ip route",
+    "[root@node-1 ~ (prod)]# ip route",
+    "root@node-1:~#ip route",
+    "root@node-1[~]# ip route",
+    "node-1# ip route",
+    "node-1 ~ # ip route",
+    "[node-1 ~]$ ip route",
+    "admin@node-1$ ip route",
+    "root@node-1> ip route",
+    "└─# ip route",
+    "❯ ip route",
+    "➜  ~ ip route",
+    "% ip route",
+    "> ip route",
+    ">>> ip route",
+    "--> ip route",
+    "$> ip route",
+    "++ ip route",
+    "[ip route]",
+    "# === ip route ===",
+    "ip route:",
+    "ip route",
+    "1. ip route",
+    "**`ip route`**",
+    "### `ip route`",
+    "Command: ip route",
+    "执行命令：ip route",
+    "执行 ip route 结果如下：",
+    "The output of `ip route` on this node:",
+    "================\nip route\n================",
+    "### The output of `ip route`:\n\n```",
 ])  # fmt: skip
 def test_it_sees_prompts_and_headers(line: str) -> None:
     blocks = split(f"{line}\n{ROUTES}")
-    assert [(block.text, block.first, block.last) for block in blocks] == [(ROUTES, 2, 2)]
+    number = line.count("\n") + 2
+    assert [(block.text, block.first, block.last) for block in blocks] == [(ROUTES, number, number)]
     if "ip route" in line or "ip_route" in line:
         assert blocks[0].command == "ip route"
     if "node-1" in line:
@@ -89,6 +124,12 @@ def test_it_sees_prompts_and_headers(line: str) -> None:
     "0:\tfrom all lookup local",
     "Tcp: 1 200 120000 -1",
     "http://192.0.2.1/path # comment",
+    "Jan  7 10:00:00 node-1 sudo: root : COMMAND=/sbin/ip route",
+    "root  12  0.0  0.1 1234 567 ?  S  10:00  0:00 ip route",
+    "    > 192.0.2.1 dev eth0",
+    "ip6tables is not ip route, is it",
+    "----------------",
+    "Settings for eth0:",
 ])  # fmt: skip
 def test_it_takes_no_output_for_a_prompt(line: str) -> None:
     text = f"first line\n{line}\nlast line\n"
@@ -112,6 +153,27 @@ root@node-2:~# sudo cat /proc/uptime"""
         ("node-1", "ssh node-2", "", 7, 7),
         ("node-2", "cat /proc/sys/kernel/pid_max", "/proc/sys/kernel/pid_max", 9, 10),
     ]
+
+
+def test_it_knows_a_prompt_of_its_own_form_again() -> None:
+    text = f"node-1# ip route\n{ROUTES}node-1# date\nTue Jan  7\nnode-1#\nnode-1# ip neigh\nnothing\nnode-1#\n"
+    assert [(block.command, block.text, block.host) for block in split(text)] == [
+        ("ip route", ROUTES, "node-1"),
+        ("date", "Tue Jan  7\n", "node-1"),
+        ("ip neigh", "nothing\n", "node-1"),
+    ]
+
+
+@pytest.mark.parametrize("heading", ["# ip route", "ip route", "`ip route`:", "- ip route:"])
+def test_it_sees_a_heading_below_an_empty_line(heading: str) -> None:
+    blocks = split(f"Hello,\nplease look at this.\n\n{heading}\n{ROUTES}")
+    assert [(block.command, block.first) for block in blocks] == [("", 1), ("ip route", 5)]
+    assert not blocks[1].sure
+
+
+@pytest.mark.parametrize("prompt", ["$", "#", "%"])
+def test_it_leaves_out_the_last_prompt(prompt: str) -> None:
+    assert [block.text for block in split(f"{prompt} ip route\n{ROUTES}{prompt}\n")] == [ROUTES]
 
 
 def test_it_splits_files_shown_by_tail() -> None:
