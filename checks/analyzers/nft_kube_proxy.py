@@ -1,4 +1,4 @@
-"""kube-proxy's own nftables table (mode nftables, 1.29 and newer) as services, and what is wrong with it.
+"""kube-proxy's own nftables table (mode nftables, 1.29 and newer) as services.
 
 Knowledge: kube-proxy's pkg/proxy/nftables README and source; JSON as nft 1.0.6 prints it. Maps ``service-ips`` and
 ``service-nodeports`` lead to service chains, a ``numgen random mod n`` vmap leads to n endpoint chains, and these do DNAT.
@@ -6,15 +6,13 @@ Knowledge: kube-proxy's pkg/proxy/nftables README and source; JSON as nft 1.0.6 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from checks.analyzers.kube_proxy_fault import Fault, Line
 from checks.parsers.iptables_values import is_address
-from checks.parsers.nft_json import Listing, NftObject
-from checks.results import Verdict
+from checks.parsers.nft_json import Listing
+from checks.parsers.nft_text import NftObject
 
 Key = tuple[Any, ...]
 
@@ -93,6 +91,27 @@ def target_of(verdict: Any) -> str:
     return ""
 
 
+def _port(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def picks_of(dnat: dict[str, Any]) -> tuple[int, list[tuple[str, int]]] | None:
+    """Among how many a DNAT picks by chance, and the addresses and ports it knows; None when it does not pick."""
+    chosen = dnat.get("addr")
+    body = chosen.get("map") if isinstance(chosen, dict) else None
+    key, data = (body.get("key"), body.get("data")) if isinstance(body, dict) else (None, None)
+    numgen = key.get("numgen") if isinstance(key, dict) else None
+    modulus = numgen.get("mod") if isinstance(numgen, dict) else None
+    if not isinstance(modulus, int) or not 0 < modulus < 100000 or not isinstance(data, dict):
+        return None
+    ends = []
+    for _, value, _ in elements(data.get("set")):
+        place = value.get("concat") if isinstance(value, dict) else None
+        if isinstance(place, list) and len(place) == 2 and is_address(str(place[0])):
+            ends.append((str(place[0]), _port(place[1])))
+    return modulus, ends
+
+
 class NftProxy:
     """The table of one family."""
 
@@ -134,6 +153,14 @@ class NftProxy:
             listed = elements(held.data.get("elem")) if held else []
             self._maps[name] = {key: (value, comment) for key, value, comment in listed if _hashable(key)}
         return self._maps[name]
+
+    def missing(self) -> str:
+        """What a whole table always has and this listing has not: single chains and maps can be listed too."""
+        if "service-ips" not in self.sets:
+            return "the map service-ips is not there"
+        targets = [target_of(verdict) for name in ("service-ips", "service-nodeports") for verdict, _ in self.map(name).values()]
+        lost = next((name for name in targets if name and name not in self.chains), "")
+        return f"the chain {lost} is not there" if lost else ""
 
     def map_line(self, name: str) -> int:
         """The line a map begins on; 0 when it is not there."""
@@ -181,6 +208,8 @@ class NftProxy:
             for kind, body in expressions(rule):
                 if kind == "match" and "@affinity-" in str(body):
                     service.sticky = True
+                if kind == "dnat" and isinstance(body, dict):
+                    self._fill_in_place(service, body)
                 if kind != "vmap" or not isinstance(body, dict) or not isinstance(body.get("key"), dict):
                     continue
                 numgen, data = body["key"].get("numgen"), body.get("data")
@@ -189,6 +218,15 @@ class NftProxy:
                     service.endpoints = [
                         self._endpoint(target_of(value), service.modulus) for _, value, _ in elements(data.get("set"))
                     ]
+
+    def _fill_in_place(self, service: NftService, body: dict[str, Any]) -> None:
+        """Newer proxies (1.36) do DNAT in the service chain itself: to one address, or to one of a map."""
+        if is_address(str(body.get("addr"))):
+            service.modulus = 1
+            service.endpoints = [NftEndpoint(service.chain, str(body["addr"]), _port(body.get("port")), 1.0)]
+        elif picks := picks_of(body):
+            service.modulus, ends = picks
+            service.endpoints = [NftEndpoint(service.chain, ip, port, 1 / service.modulus) for ip, port in ends]
 
     def _endpoint(self, name: str, modulus: int | None) -> NftEndpoint:
         ip, port = self.dnat(name)
@@ -199,41 +237,5 @@ class NftProxy:
         for rule in self.chains[chain].rules if chain in self.chains else ():
             for kind, body in expressions(rule):
                 if kind == "dnat" and isinstance(body, dict) and is_address(str(body.get("addr"))):
-                    return str(body["addr"]), body["port"] if isinstance(body.get("port"), int) else 0
+                    return str(body["addr"]), _port(body.get("port"))
         return "", 0
-
-
-def faults(proxy: NftProxy) -> Iterator[Fault]:
-    """What is wrong with the table."""
-    by_name: dict[tuple[str, str], list[NftService]] = defaultdict(list)
-    for service in proxy.services:
-        for ip in service.cluster_ips:
-            by_name[ip, f"{service.port}/{service.protocol}"].append(service)
-        if service.refused:
-            continue
-        yield from _service_faults(proxy, service)
-    for (ip, port), services in by_name.items():
-        if len(services) > 1 and any(each.refused for each in services) and not all(each.refused for each in services):
-            lines = tuple(Line(proxy.section, each.line) for each in services)
-            say = f"{services[0].name} at {ip}:{port} is both sent to endpoints and refused for having none"
-            yield Fault("K17", Verdict.CRIT, say, lines)
-
-
-def _service_faults(proxy: NftProxy, service: NftService) -> Iterator[Fault]:
-    chain = proxy.chains.get(service.chain)
-    lines = (Line(proxy.section, chain.line), *(Line(proxy.section, rule.line) for rule in chain.rules[-1:])) if chain else ()
-    if service.modulus is None:
-        say = f"{service.name} leads to a chain that picks no endpoint: its packets go on without DNAT"
-        yield Fault("K07", Verdict.CRIT, say, (*lines, Line(proxy.section, service.line)))
-        return
-    if len(service.endpoints) != service.modulus:
-        missing = 1 - len(service.endpoints) / service.modulus if service.modulus else 1.0
-        picks = f"picks one of {service.modulus} but knows {len(service.endpoints)}"
-        say = f"{service.name} {picks}: {missing:.1%} of the connections are lost"
-        yield Fault("K08", Verdict.CRIT, say, lines, round(missing, 6))
-    for endpoint in service.endpoints:
-        if not endpoint.ip:
-            held = proxy.chains.get(endpoint.chain)
-            where = (Line(proxy.section, held.line),) if held else lines
-            say = f"{endpoint.chain} has no DNAT: {endpoint.share:.1%} of the connections to {service.name} are lost"
-            yield Fault("K10", Verdict.CRIT, say, where, round(endpoint.share, 6))

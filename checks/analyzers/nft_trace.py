@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from checks.analyzers.nft_kube_proxy import NftChain, NftProxy, elements, expressions, target_of
+from checks.analyzers.nft_kube_proxy import NftChain, NftProxy, elements, expressions, picks_of, target_of
 from checks.analyzers.nft_values import UNKNOWN, matches, value
 from checks.analyzers.packet import Hop, Node, Packet
 from checks.analyzers.packet_route import IN, OUT, REROUTE, decide
 from checks.analyzers.packet_state import Branch, State, Step
 from checks.parsers.iptables_values import is_address
-from checks.parsers.nft_json import NftObject
+from checks.parsers.nft_text import NftObject
 
 MAX_DEPTH = 16
 MAX_LOOKS = 200_000
@@ -132,6 +132,8 @@ class NftTracer:
                 return self._vmap(walker, rule, body, depth)
             elif kind in ("jump", "goto"):
                 return self._jump(walker, rule, {kind: body}, depth)
+            elif kind == "dnat" and isinstance(body, dict) and (picks := picks_of(body)):
+                return self._spread(walker, rule, *picks)
             elif kind not in _HARMLESS and (ended := self._statement(walker, rule, kind, body)):
                 return [ended]
         return [walker]
@@ -162,6 +164,16 @@ class NftTracer:
         else:
             walker.stop("unknown", f"line {rule.line}: what {kind} does is not known here")
         return walker
+
+    def _spread(self, walker: Walker, rule: NftObject, modulus: int, ends: list[tuple[str, int]]) -> list[Walker]:
+        """DNAT to one of several addresses, each as likely as the others."""
+        self._record(walker, rule)
+        found = [walker.copy(weight=1 / modulus) for _ in ends]
+        for each, (ip, port) in zip(found, ends, strict=True):
+            each.packet.dst, each.packet.dport, each.packet.dnat, each.flow = ip, port or each.packet.dport, True, ACCEPT
+        if len(ends) < modulus:
+            found.append(walker.copy(weight=1 - len(ends) / modulus))
+        return found
 
     def _vmap(self, walker: Walker, rule: NftObject, body: dict[str, Any], depth: int) -> list[Walker]:
         key, data = body.get("key"), body.get("data")

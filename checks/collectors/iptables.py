@@ -165,7 +165,7 @@ def _kube_proxy_table(name: str, family: str) -> Collector:
         name,
         f"kube-proxy's nftables table of family {family}",
         _nft(f"table {family} kube-proxy"),
-        looks_like=rf'"table": ?\{{"family": ?"{family}", ?"name": ?"kube-proxy"',
+        looks_like=rf'"table": ?\{{"family": ?"{family}", ?"name": ?"kube-proxy"|^[^\S\n]*table {family} kube-proxy \{{',
         optional=family == "ip6",
         timeout_s=30,
         max_bytes=_MEGABYTES_64,

@@ -14,23 +14,14 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from checks.errors import ParseError
+from checks.parsers.nft_text import TABLE, NftObject, parse_text
 from checks.results import Reason
 
 _BEGIN = re.compile(r'(?:[^\S\n]*#[^\n]*\n|\s)*\{\s*"nftables"\s*:\s*\[')
 _END = re.compile(r"\s*\]\s*\}\s*\Z")
 _GAP = re.compile(r"[\s,]*")
-
-
-@dataclass(frozen=True, slots=True)
-class NftObject:
-    """One listed object: table, chain, rule, set, map or element."""
-
-    kind: str
-    data: dict[str, Any]
-    line: int
 
 
 @dataclass
@@ -43,6 +34,11 @@ class Listing:
     def of(self, kind: str) -> Iterator[NftObject]:
         """The objects of one kind."""
         return (each for each in self.objects if each.kind == kind)
+
+
+def parse_table(text: str) -> Listing:
+    """Read a table that is nft's own, from JSON or from text; those of iptables-nft lose too much in the text."""
+    return Listing(objects=parse_text(text)) if TABLE.search(text) else parse_nft(text)
 
 
 def parse_nft(text: str) -> Listing:

@@ -17,7 +17,7 @@ from checks.parsers.ipset import parse_ipset
 from checks.parsers.iptables_values import mark as read_mark
 from checks.parsers.iptables_values import port
 from checks.parsers.kube_proxy_process import parse_processes
-from checks.parsers.nft_json import parse_nft
+from checks.parsers.nft_json import parse_nft, parse_table
 from checks.parsers.reading import read
 from checks.probes.base import Probe, Report
 from checks.results import Reason
@@ -84,7 +84,7 @@ def _read_other_modes(report: Report, host: Host) -> None:
     virtual = _want(report, "ip_vs", parse_ip_vs)
     section = report.sections.get("nft_kp")
     absent = section is None or (section.rc not in (0, None) and b"No such file" in section.stderr)
-    table = None if absent else _want(report, "nft_kp", parse_nft)
+    table = None if absent else _want(report, "nft_kp", parse_table)
     if virtual and not virtual.whole and not virtual.virtual:
         report.unknown(Reason.TRUNCATED, "ip_vs has no closing line: it may hold virtual servers")
     if not host.mode and virtual and virtual.virtual:

@@ -6,13 +6,14 @@ from typing import Any
 
 from checks.analyzers.kube_proxy_fault import Fault, Host, Line, some
 from checks.analyzers.kube_proxy_routes import reach
-from checks.analyzers.nft_kube_proxy import NftProxy, NftService, faults
+from checks.analyzers.nft_faults import faults
+from checks.analyzers.nft_kube_proxy import NftProxy, NftService
 from checks.analyzers.nft_trace import NftTracer
 from checks.analyzers.packet import Packet
 from checks.analyzers.packet_state import Branch
 from checks.collectors.iptables import KNOBS, NFT_KP, NFT_KP6
 from checks.params import Param
-from checks.parsers.nft_json import parse_nft
+from checks.parsers.nft_json import parse_table
 from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.iptables import ROUTE_SECTIONS
@@ -28,10 +29,13 @@ _OLDEST_NFT = (1, 0, 1)
 
 
 def _tables(report: Report) -> list[NftProxy]:
-    found = [NftProxy(read(report.need("nft_kp"), parse_nft), "nft_kp", "ip")]
+    listing = read(report.need("nft_kp"), parse_table)
+    found = [NftProxy(listing, "nft_kp", "ip")]
     section = report.sections.get("nft_kp6")
     if section is not None and not (section.rc and b"No such file" in section.stderr):
-        found.append(NftProxy(read(report.need("nft_kp6"), parse_nft), "nft_kp6", "ip6"))
+        found.append(NftProxy(read(report.need("nft_kp6"), parse_table), "nft_kp6", "ip6"))
+    elif (both := NftProxy(listing, "nft_kp", "ip6")).present:
+        found.append(both)
     return found
 
 
@@ -44,6 +48,10 @@ def _judge(report: Report) -> None:
     if not any(table.present for table in tables):
         report.skip("there is no table kube-proxy in this listing: kube-proxy does not run in nftables mode here")
         return
+    for table in tables:
+        if table.present and (say := table.missing()):
+            report.unknown(Reason.TRUNCATED, f"{table.section} shows only a part of the table: {say}")
+            return
     host = host_of(report)
     join_routes(report, host)
     for table in tables:

@@ -1,0 +1,46 @@
+"""What is wrong with kube-proxy's nftables table: services and endpoints that lead nowhere, choices that lose connections."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from checks.analyzers.kube_proxy_fault import Fault, Line
+from checks.analyzers.nft_kube_proxy import NftProxy, NftService
+from checks.results import Verdict
+
+
+def faults(proxy: NftProxy) -> Iterator[Fault]:
+    """What is wrong with the table."""
+    by_name: dict[tuple[str, str], list[NftService]] = defaultdict(list)
+    for service in proxy.services:
+        for ip in service.cluster_ips:
+            by_name[ip, f"{service.port}/{service.protocol}"].append(service)
+        if service.refused:
+            continue
+        yield from _service_faults(proxy, service)
+    for (ip, port), services in by_name.items():
+        if len(services) > 1 and any(each.refused for each in services) and not all(each.refused for each in services):
+            lines = tuple(Line(proxy.section, each.line) for each in services)
+            say = f"{services[0].name} at {ip}:{port} is both sent to endpoints and refused for having none"
+            yield Fault("K17", Verdict.CRIT, say, lines)
+
+
+def _service_faults(proxy: NftProxy, service: NftService) -> Iterator[Fault]:
+    chain = proxy.chains.get(service.chain)
+    lines = (Line(proxy.section, chain.line), *(Line(proxy.section, rule.line) for rule in chain.rules[-1:])) if chain else ()
+    if service.modulus is None:
+        say = f"{service.name} leads to a chain that picks no endpoint: its packets go on without DNAT"
+        yield Fault("K07", Verdict.CRIT, say, (*lines, Line(proxy.section, service.line)))
+        return
+    if len(service.endpoints) != service.modulus:
+        missing = 1 - len(service.endpoints) / service.modulus if service.modulus else 1.0
+        picks = f"picks one of {service.modulus} but knows {len(service.endpoints)}"
+        say = f"{service.name} {picks}: {missing:.1%} of the connections are lost"
+        yield Fault("K08", Verdict.CRIT, say, lines, round(missing, 6))
+    for endpoint in service.endpoints:
+        if not endpoint.ip:
+            held = proxy.chains.get(endpoint.chain)
+            where = (Line(proxy.section, held.line),) if held else lines
+            say = f"{endpoint.chain} has no DNAT: {endpoint.share:.1%} of the connections to {service.name} are lost"
+            yield Fault("K10", Verdict.CRIT, say, where, round(endpoint.share, 6))
