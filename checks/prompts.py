@@ -111,6 +111,10 @@ def said(command: str, host: str) -> Head:
     return Head(command, shown[0] if len(shown) == 1 else "", host, files=shown)
 
 
+def _typed(command: str) -> bool:
+    return bool(_COMMAND.match(command) or files_shown(command))
+
+
 def known(command: str) -> bool:
     """True when it can be told which section or file that command shows."""
     return bool(sections(command) or files_shown(command) or _TABLES.match(command))
@@ -125,7 +129,7 @@ def _file(path: str) -> Head:
 def _signed(line: str, place: Place) -> Head | None:
     """A prompt of a form of its own, known by its sign and the command behind it."""
     match = _SIGNS.match(line)
-    if not match or not _COMMAND.match(match["command"]):
+    if not match or not _typed(match["command"]):
         return None
     left = match["left"].strip()
     host = _HOST.match(left)
@@ -144,7 +148,7 @@ def _title(line: str, place: Place) -> Head | None:
     command = line[begin:].rstrip(_RIGHT)
     right = line[begin + len(command) :].strip()
     decorated = line[:begin].strip()
-    if not _COMMAND.match(command):
+    if not _typed(command):
         return None
     strong = len(decorated) > 2 and right
     if not strong and not (place == Place.FREE and decorated) and not (place != Place.ANY and known(command)):

@@ -31,7 +31,7 @@ SNMP = Collector(
     f"cat {_NET}/snmp",
     args=("pid",),
     sampled=True,
-    looks_like=r"^Tcp: RtoAlgorithm ",
+    looks_like=r"^Tcp: RtoAlgorithm |^\s*\d+ segments (?:retransmit|sen[dt] out)|^TcpRetransSegs\s+\d+\s",
 )
 
 NETSTAT = Collector(

@@ -13,7 +13,7 @@ ss -H -ltnpe 2>/dev/null || ss -ltnpe || exit
 echo end
 """,
     sampled=True,
-    looks_like=r"^LISTEN +\d+ +\d+ +\S+:\S+ +\S+:\S+",
+    looks_like=r"^(?:tcp +)?LISTEN +\d+ +\d+ +\S+:\S+ +\S+:\S+|^tcp6? +\d+ +\d+ +\S+:\S+ +\S+:\* +LISTEN\b",
 )
 
 LISTEN_COUNTERS = Collector(
@@ -21,7 +21,8 @@ LISTEN_COUNTERS = Collector(
     "Extended TCP counters of the host",
     "cat /proc/net/netstat",
     sampled=True,
-    looks_like=r"^TcpExt: SyncookiesSent ",
+    looks_like=r"^TcpExt: SyncookiesSent |^TcpExt: *$|^\s*\d+ times the listen queue of a socket overflowed$"
+    r"|^TcpExtListenOverflows\s+\d+\s",
 )
 
 LISTEN_KNOBS = Collector(

@@ -15,6 +15,7 @@ import re
 
 from checks.errors import ParseError
 from checks.parsers.keyed import Counter
+from checks.parsers.netstat_text import FORM, parse_netstat_text
 from checks.parsers.reading import whole_lines
 from checks.results import Reason
 
@@ -22,8 +23,10 @@ _LINE = re.compile(r"^(\w+): ?(.*)$")
 
 
 def parse_snmp(text: str) -> dict[str, dict[str, Counter]]:
-    """Counters by block and name. Raises ParseError when a pair of lines is not whole."""
+    """Counters by block and name, also of ``netstat -s`` and ``nstat``. Raises ParseError when a pair of lines is not whole."""
     lines = whole_lines(text)
+    if FORM.search(text) and not re.search(r"^Tcp(?:Ext)?: [A-Z]", text, re.MULTILINE):
+        return parse_netstat_text(text)
     if not lines or len(lines) % 2:
         raise ParseError("names and values do not come in pairs of lines; the text was cut", Reason.TRUNCATED, line=len(lines))
     blocks: dict[str, dict[str, Counter]] = {}

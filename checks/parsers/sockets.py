@@ -17,17 +17,31 @@ from checks.errors import ParseError
 from checks.parsers.reading import whole_lines
 from checks.results import Reason
 
-_ROW = re.compile(r"^(?:tcp +)?LISTEN +([0-9]+) +([0-9]+) +(\S+):([0-9]+) +\S+:(?:\*|[0-9]+)(?: +(.*))?$")
+_ROW = re.compile(r"^(?:tcp +)?LISTEN +([0-9]+) +([0-9]+) +(\S+):([\w-]+) +\S+:(?:\*|[0-9]+)(?: *(.*))?$")
+_NETSTAT = re.compile(r"^tcp6? +([0-9]+) +[0-9]+ +(\S+):([\w-]+) +\S+:\* +LISTEN *(.*)$")
+_OTHER = re.compile(
+    r"^(?:udp|udp6|u_str|u_dgr|u_seq|nl|raw|raw6|p_raw|p_dgr|icmp6?|unix|sctp|v_str|tcp6? +(?!LISTEN)[A-Z])[ \t]"
+    r"|^(?:State|Netid|Proto|Active) "
+)
+# What ss without -n prints for the ports that people ask about (services(5)).
+_SERVICES = {
+    "ssh": 22, "smtp": 25, "domain": 53, "http": 80, "webcache": 8080, "http-alt": 8080, "https": 443, "mysql": 3306,
+    "postgresql": 5432, "ldap": 389, "imap": 143, "imaps": 993, "pop3": 110, "submission": 587, "sunrpc": 111, "redis": 6379,
+    "amqp": 5672, "rsync": 873, "ftp": 21, "telnet": 23, "ipp": 631, "epmd": 4369,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Listener:
-    """One listening socket: its accept queue and that queue's limit. ss leaves uid 0 out; ``inode`` takes ``-e``."""
+    """One listening socket: its accept queue and that queue's limit, None where netstat printed it.
+
+    ss leaves uid 0 out; ``inode`` takes ``-e``. ``port`` is 0 for a service whose number is not known.
+    """
 
     address: str
     port: int
     queue: int
-    limit: int
+    limit: int | None
     uid: int
     inode: int | None
     pids: tuple[int, ...]
@@ -52,7 +66,7 @@ def parse_listeners(text: str) -> Listeners:
     for number, line in enumerate(lines, 1):
         if line == "end" and number == len(lines):
             found.complete = True
-        elif line.startswith(("State ", "Netid ")) or not line.strip():
+        elif not line.strip() or _OTHER.match(line):
             continue
         else:
             found.rows.append(_row(line.rstrip(), number))
@@ -60,6 +74,8 @@ def parse_listeners(text: str) -> Listeners:
 
 
 def _row(line: str, number: int) -> Listener:
+    if match := _NETSTAT.match(line):
+        return Listener(match[2].strip("[]"), _port(match[3]), int(match[1]), None, 0, None, (), number)
     match = _ROW.match(line)
     if not match:
         raise ParseError(f"line {number} is no listening socket of ss: {line[:80]!r}", Reason.UNPARSED, line=number)
@@ -68,7 +84,7 @@ def _row(line: str, number: int) -> Listener:
     pids = tuple(sorted({int(pid) for pid in re.findall(r"pid=([0-9]+)", extra)}))
     return Listener(
         address=match[3].strip("[]"),
-        port=int(match[4]),
+        port=_port(match[4]),
         queue=int(match[1]),
         limit=int(match[2]),
         uid=int(uid[1]) if uid else 0,
@@ -76,3 +92,7 @@ def _row(line: str, number: int) -> Listener:
         pids=pids,
         line=number,
     )
+
+
+def _port(word: str) -> int:
+    return int(word) if word.isdigit() else _SERVICES.get(word, 0)

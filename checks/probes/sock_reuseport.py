@@ -106,7 +106,7 @@ def _judge_stuck(report: Report, address: str, before: list[Listener], after: li
 
 
 def _judge_change(
-    report: Report, before: Groups, after: Groups, counters: tuple[dict[str, int], int] | None, migrates: bool | None
+    report: Report, before: Groups, after: Groups, counters: tuple[dict[str, int], list[Evidence]] | None, migrates: bool | None
 ) -> None:
     closed = sum(
         len({row.inode for row in rows} - {row.inode for row in after.get(address, [])}) for address, rows in before.items()
@@ -119,10 +119,9 @@ def _judge_change(
             Reason.MISSING, f"{closed} sockets closed; whether connections were lost needs /proc/net/netstat", rule="lost"
         )
         return
-    grown, line = counters
+    grown, evidence = counters
     if grown["ListenDrops"]:
         say = f"{closed} sockets of the group closed between the samples, and {grown['ListenDrops']} connections were lost"
-        evidence = [report.evidence("netstat_a", line), report.evidence("netstat_b", line)]
         report.find("lost", Verdict.WARN, say, value=grown["ListenDrops"], evidence=evidence)
 
 

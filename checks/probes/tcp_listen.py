@@ -14,7 +14,7 @@ from checks.parsers.net_snmp import parse_snmp
 from checks.parsers.reading import read, read_file, whole_number
 from checks.parsers.sockets import Listener, Listeners, parse_listeners
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
-from checks.results import Reason, Verdict
+from checks.results import Evidence, Reason, Verdict
 
 _COUNTERS = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "TCPReqQFullDoCookies")
 
@@ -29,16 +29,35 @@ def judge(report: Report) -> None:
         for name in ("somaxconn", "tcp_max_syn_backlog"):
             value, shift = read_file(section, f"/{name}", lambda text: whole_number(text.strip()))
             report.fact(name, value, "listen_knobs", shift + 1)
-    _judge_queues(report, samples)
-    if counters is None:
+    if samples:
+        _judge_queues(report, samples)
+    if counters is None and "netstat_a" in report.sections:
+        _tell_since_boot(report)
+    elif counters is None:
         report.unknown(Reason.MISSING, "two samples of /proc/net/netstat were not collected", rule="overflow")
     else:
+        report.fact("deltas", counters[0], "netstat_b", counters[1][1].line)
         _judge_counters(report, *counters)
+    if not samples:
+        report.unknown(Reason.MISSING, "the listening sockets were not collected", rule="queue")
 
 
-def counter_growth(report: Report) -> tuple[dict[str, int], int] | None:
-    """Growth of the listen counters and the line they stand on; None when neither sample was collected."""
-    if "netstat_a" not in report.sections and "netstat_b" not in report.sections:
+def _tell_since_boot(report: Report) -> None:
+    """One sample tells of the whole time since boot, not of now."""
+    counters = read(report.need("netstat_a"), parse_snmp).get("TcpExt", {})
+    overflows = counters.get("ListenOverflows")
+    if overflows is None:
+        raise EvidenceError("the TcpExt counters lack ListenOverflows", Reason.MISSING, "netstat_a")
+    say = f"accept queues overflowed {overflows} times since boot"
+    if "ListenDrops" in counters:
+        say += f", and {counters['ListenDrops']} connections were dropped"
+    line = report.evidence("netstat_a", overflows.line)
+    report.unknown(Reason.MISSING, f"{say}; whether they do now takes a second sample", [line], rule="overflow")
+
+
+def counter_growth(report: Report) -> tuple[dict[str, int], list[Evidence]] | None:
+    """Growth of the listen counters and the lines they stand on; None when at most the first sample was collected."""
+    if "netstat_b" not in report.sections:
         return None
     before, after = (read(report.need(f"netstat_{end}"), parse_snmp) for end in "ab")
     if "TcpExt" not in before or "TcpExt" not in after or list(before["TcpExt"]) != list(after["TcpExt"]):
@@ -46,38 +65,39 @@ def counter_growth(report: Report) -> tuple[dict[str, int], int] | None:
     old, new = before["TcpExt"], after["TcpExt"]
     if "ListenOverflows" not in new or "ListenDrops" not in new:
         raise EvidenceError("the TcpExt counters lack ListenOverflows or ListenDrops", Reason.UNPARSED, "netstat_b")
-    line = new["ListenOverflows"].line
-    return {name: growth(name, old[name], new[name], "netstat_b", line) for name in _COUNTERS if name in new}, line
+    grown = {name: growth(name, old[name], new[name], "netstat_b", new[name].line) for name in _COUNTERS if name in new}
+    lines = [report.evidence(f"netstat_{end}", sample["ListenOverflows"].line) for end, sample in (("a", old), ("b", new))]
+    return grown, lines
 
 
 def _judge_queues(report: Report, samples: dict[str, Listeners]) -> None:
-    if not samples:
-        report.unknown(Reason.MISSING, "the listening sockets were not collected", rule="queue")
-        return
     end, last = list(samples.items())[-1]
     if not last.tool:
         report.unknown(Reason.TOOL_MISSING, "ss is not installed on this host, so the accept queues are not seen", rule="queue")
         return
     rows = [(name, row) for name, found in samples.items() for row in found.rows if wanted(report, row)]
     report.fact("listeners", [fact(row) for name, row in rows if name == end][:50])
-    full = [(name, row) for name, row in rows if row.queue and row.queue >= row.limit]
+    full = [(name, row) for name, row in rows if row.limit is not None and row.queue and row.queue >= row.limit]
+    name, fullest = max(rows, key=lambda entry: entry[1].queue / max(entry[1].limit or 1, 1), default=("", None))
+    lines = [report.evidence(f"listeners_{name}", fullest.line)] if fullest else []
     if full:
         name, row = max(full, key=lambda entry: entry[1].queue)
         say = f"the accept queue of {row.address}:{row.port} is full: {row.queue} wait, {row.limit} are allowed"
         evidence = [report.evidence(f"listeners_{name}", row.line, f":{row.port}") for name, row in full[:5]]
         report.find("queue", Verdict.CRIT, say, value=row.queue, evidence=evidence)
+    elif fullest and fullest.limit is None:
+        say = f"{fullest.queue} connections wait at {fullest.address}:{fullest.port}; ss -lnt shows how many may"
+        report.unknown(Reason.MISSING, say, lines, rule="queue")
     elif not all(found.complete for found in samples.values()):
-        report.unknown(
-            Reason.TRUNCATED, "no queue of these sockets is full, but the list may go on; collect it as a whole", rule="queue"
-        )
-    elif not rows:
+        say = "no queue of these sockets is full, but the list may go on; collect it as a whole"
+        report.unknown(Reason.TRUNCATED, say, lines, rule="queue")
+    elif not fullest:
         port = report.params.get("port")
         say = f"nothing listens on TCP port {port}" if port else "nothing listens on TCP"
         report.find("nobody", Verdict.WARN if port else Verdict.INFO, say)
     else:
-        name, row = max(rows, key=lambda entry: entry[1].queue / max(entry[1].limit, 1))
-        say = f"the fullest accept queue is that of {row.address}:{row.port} with {row.queue} of {row.limit}"
-        report.find("queue", Verdict.OK, say, value=row.queue, evidence=[report.evidence(f"listeners_{name}", row.line)])
+        say = f"the fullest accept queue is that of {fullest.address}:{fullest.port} with {fullest.queue} of {fullest.limit}"
+        report.find("queue", Verdict.OK, say, value=fullest.queue, evidence=lines)
 
 
 def wanted(report: Report, row: Listener) -> bool:
@@ -96,9 +116,7 @@ def fact(row: Listener) -> dict[str, object]:
     }
 
 
-def _judge_counters(report: Report, grown: dict[str, int], line: int) -> None:
-    report.fact("deltas", grown, "netstat_b", line)
-    evidence = [report.evidence("netstat_a", line), report.evidence("netstat_b", line)]
+def _judge_counters(report: Report, grown: dict[str, int], evidence: list[Evidence]) -> None:
     overflows, drops = grown["ListenOverflows"], grown["ListenDrops"]
     refused = grown.get("TCPReqQFullDrop", 0)
     if overflows:

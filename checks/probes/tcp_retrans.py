@@ -32,6 +32,9 @@ Samples = tuple[dict[str, Counter], dict[str, Counter]]
 
 
 def judge(report: Report) -> None:
+    if "snmp_a" in report.sections and "snmp_b" not in report.sections:
+        _tell_since_boot(report)
+        return
     tcp = _samples(report, "snmp", "Tcp")
     extended = _samples(report, "netstat", "TcpExt")
     seconds = seconds_between(report.sections, report.need)
@@ -42,7 +45,7 @@ def judge(report: Report) -> None:
     if not {"OutSegs", "RetransSegs"} <= set(grown):
         raise EvidenceError("the Tcp counters lack OutSegs or RetransSegs", Reason.UNPARSED, "snmp_b")
     if extended:
-        grown |= _growth(extended, _EXTENDED, "netstat_b")
+        grown |= _growth(extended, _EXTENDED, "netstat_b" if "netstat_b" in report.sections else "snmp_b")
     report.fact("deltas", grown, "snmp_b", tcp[1]["RetransSegs"].line)
     if seconds:
         report.fact("out_segs_per_s", round(grown["OutSegs"] / seconds, 1))
@@ -64,10 +67,26 @@ def judge(report: Report) -> None:
     _judge_syn(report, grown, extended, level)
 
 
+def _holds(report: Report, block: str) -> bool:
+    """True for netstat -s and nstat, which show both blocks in one output."""
+    return "snmp_b" in report.sections and block in read(report.need("snmp_b"), parse_snmp)
+
+
+def _tell_since_boot(report: Report) -> None:
+    """One sample tells of the whole time since boot, not of now."""
+    counters = read(report.need("snmp_a"), parse_snmp).get("Tcp", {})
+    if not {"OutSegs", "RetransSegs"} <= set(counters):
+        raise EvidenceError("the Tcp counters lack OutSegs or RetransSegs", Reason.MISSING, "snmp_a")
+    again, sent = counters["RetransSegs"], counters["OutSegs"]
+    say = f"{again} retransmits for {sent} segments sent ({again / max(sent, 1):.2%}) since boot"
+    line = report.evidence("snmp_a", again.line)
+    report.unknown(Reason.MISSING, f"{say}; whether it is so now takes a second sample", [line], rule="retransmits")
+
+
 def _samples(report: Report, name: str, block: str) -> Samples | None:
     """The block's counters in both samples, or None when neither was collected."""
     if f"{name}_a" not in report.sections and f"{name}_b" not in report.sections:
-        return None
+        return _samples(report, "snmp", block) if name == "netstat" and _holds(report, block) else None
     before, after = (read(report.need(f"{name}_{end}"), parse_snmp) for end in "ab")
     if block not in before or block not in after or list(before[block]) != list(after[block]):
         raise EvidenceError(f"the two samples do not hold the same {block} counters", Reason.TRUNCATED, f"{name}_b")
@@ -80,21 +99,22 @@ def _growth(samples: Samples, names: tuple[str, ...], section: str) -> dict[str,
     return {name: growth(name, before[name], after[name], section, after[name].line) for name in names if name in after}
 
 
-def _lines(report: Report, extended: Samples) -> list[Evidence]:
-    line = next(iter(extended[1].values())).line
-    return [report.evidence("netstat_a", line), report.evidence("netstat_b", line)]
+def _lines(report: Report, extended: Samples, name: str) -> list[Evidence]:
+    section = "netstat" if "netstat_b" in report.sections else "snmp"  # netstat -s shows both blocks
+    return [report.evidence(f"{section}_{end}", sample[name].line) for end, sample in zip("ab", extended, strict=True)]
 
 
 def _judge_late(report: Report, grown: dict[str, int], extended: Samples, level: Verdict) -> None:
     if not grown["RetransSegs"] or "TCPDSACKRecv" not in grown:
         return
     share = grown["TCPDSACKRecv"] / grown["RetransSegs"]
-    report.fact("dsack_ratio", round(share, 4), "netstat_b", extended[1]["TCPDSACKRecv"].line)
+    lines = _lines(report, extended, "TCPDSACKRecv")
+    report.fact("dsack_ratio", round(share, 4), lines[1].section, lines[1].line)
     late, limit = report.level(share, "dsack_ratio")
     if late == Verdict.OK or level == Verdict.OK:
         return
     say = f"for {share:.0%} of the retransmits the first copy had arrived: packets are late, not lost"
-    report.find("late_not_lost", Verdict.WARN, say, value=round(share, 4), limit=limit, evidence=_lines(report, extended))
+    report.find("late_not_lost", Verdict.WARN, say, value=round(share, 4), limit=limit, evidence=lines)
 
 
 def _judge_syn(report: Report, grown: dict[str, int], extended: Samples, level: Verdict) -> None:
@@ -104,7 +124,7 @@ def _judge_syn(report: Report, grown: dict[str, int], extended: Samples, level: 
     many, limit = report.level(again, "syn_retrans_warn")
     say = f"{again} SYNs were sent again while data flows well: connects wait 1, 3 or 7 seconds (full listener, NAT, dead peer)"
     verdict = Verdict.WARN if many == Verdict.WARN else Verdict.INFO
-    report.find("syn_retransmits", verdict, say, value=again, limit=limit, evidence=_lines(report, extended))
+    report.find("syn_retransmits", verdict, say, value=again, limit=limit, evidence=_lines(report, extended, "TCPSynRetrans"))
 
 
 PROBES: tuple[Probe, ...] = (

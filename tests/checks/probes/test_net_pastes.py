@@ -1,0 +1,133 @@
+"""Network and process outputs as people paste them. One sample of a counter tells of the past only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks.catalog import get
+from checks.offline import Given, gather
+from checks.params import read_all
+from checks.results import ProbeResult, Reason, Verdict
+
+NETSTAT = """Ip:
+    9120331 total packets received
+Tcp:
+    4411 active connection openings
+    {out} segments sent out
+    {again} segments retransmitted
+    17 resets sent
+TcpExt:
+    {full} times the listen queue of a socket overflowed
+    {drops} SYNs to LISTEN sockets dropped
+    {late} DSACKs received
+    TCPSynRetrans: 12
+IpExt:
+    InOctets: 77
+"""
+FIRST = NETSTAT.format(out=2000000, again=1000, full=40, drops=41, late=10)
+SECOND = NETSTAT.format(out=2010000, again=1900, full=47, drops=48, late=760)
+NSTAT = "#kernel\nTcpOutSegs                 2000000            0.0\nTcpRetransSegs             1000               0.0\n"
+LISTEN = """State       Recv-Q Send-Q Local Address:Port   Peer Address:Port
+LISTEN      {}      128                *:http             *:*
+LISTEN      0      128             [::]:ssh           [::]:*
+"""
+
+
+def judge(probe_id: str, *texts: str, **params: Any) -> ProbeResult:
+    probe = get(probe_id)
+    given = gather(probe, [Given("", f"paste-{n}", text.encode()) for n, text in enumerate(texts)])
+    return probe.evaluate(given.sections, read_all(probe.params, params))
+
+
+def told(result: ProbeResult) -> tuple[str, str]:
+    return str(result.verdict), next(found.rule for found in result.findings if found.verdict == result.verdict)
+
+
+def lines(result: ProbeResult, rule: str) -> list[str]:
+    return [line.text.strip() for found in result.findings if found.rule == rule for line in found.evidence]
+
+
+@pytest.mark.parametrize("text", [FIRST, NSTAT, f"$ netstat -s\n{FIRST}", FIRST.replace("\n", "\r\n")])
+def test_it_tells_retransmits_since_boot_of_one_sample(text: str) -> None:
+    result = judge("tcp.retrans", text)
+    assert (told(result), result.reason) == (("unknown", "retransmits"), Reason.MISSING)
+    assert "1000 retransmits for 2000000 segments sent (0.05%) since boot" in result.finding
+
+
+def test_it_compares_two_outputs_of_netstat() -> None:
+    text = f"$ netstat -s\n{FIRST}$ sleep 10; netstat -s\n{SECOND}"
+    result = judge("tcp.retrans", text)
+    assert told(result) == ("crit", "retransmits")
+    assert lines(result, "retransmits") == ["1000 segments retransmitted", "1900 segments retransmitted"]
+    assert lines(result, "late_not_lost") == ["10 DSACKs received", "760 DSACKs received"]
+    assert told(judge("tcp.listen", text)) == ("crit", "overflow")
+
+
+def test_it_takes_a_counter_that_netstat_leaves_out_for_0_only_where_its_part_has_ended() -> None:
+    calm = "".join(line for line in FIRST.splitlines(keepends=True) if "listen queue" not in line)
+    rows = f"$ ss -lnt\n{LISTEN.format(0)}"
+    whole = judge("tcp.listen", f"$ netstat -s\n{calm}$ netstat -s\n{calm}{rows}")
+    assert [found.verdict for found in whole.findings if found.rule == "overflow"] == [Verdict.OK]
+    cut = calm[: calm.index("IpExt")]
+    half = judge("tcp.listen", f"$ netstat -s\n{cut}$ netstat -s\n{cut}{rows}")
+    assert not [found for found in half.findings if found.verdict == Verdict.OK]
+
+
+@pytest.mark.parametrize(("text", "verdict", "line"), [
+    (LISTEN.format(129), "crit", "LISTEN      129      128                *:http             *:*"),
+    (LISTEN.format(0), "unknown", "LISTEN      0      128                *:http             *:*"),
+    (("Netid State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\nudp   UNCONN 0  0  0.0.0.0:68  0.0.0.0:*\n"
+     "tcp   LISTEN 101    100          0.0.0.0:25        0.0.0.0:*    users:((\"a\",pid=1801,fd=13))\n"), "crit",
+     "tcp   LISTEN 101    100          0.0.0.0:25        0.0.0.0:*    users:((\"a\",pid=1801,fd=13))"),
+    (("Proto Recv-Q Send-Q Local Address           Foreign Address         State\n"
+     "tcp      129      0 0.0.0.0:8080            0.0.0.0:*               LISTEN\n"), "unknown",
+     "tcp      129      0 0.0.0.0:8080            0.0.0.0:*               LISTEN"),
+])  # fmt: skip
+def test_it_reads_listeners_of_every_tool(text: str, verdict: str, line: str) -> None:
+    result = judge("tcp.listen", text)
+    assert result.verdict == verdict
+    assert line in lines(result, "queue")
+
+
+CONNECTION = """State  Recv-Q Send-Q  Local Address:Port   Peer Address:Port
+ESTAB  0      296       192.0.2.7:51308  198.51.100.9:6379
+{}cubic wscale:7,7 rto:240 rtt:39.5/12 ato:40 mss:1448 cwnd:10 unacked:1 notsent:168 minrtt:0.051
+ESTAB  0      0         192.0.2.7:22     198.51.100.5:50514
+{}cubic wscale:7,7 rto:204 rtt:0.5/0.1 ato:40 mss:1448 cwnd:10 minrtt:0.3
+TIME-WAIT 0   0         192.0.2.7:22     198.51.100.5:50519
+"""
+
+
+@pytest.mark.parametrize("indent", ["\t ", ""])
+def test_it_tells_what_one_look_at_a_connection_shows(indent: str) -> None:
+    result = judge("tcp.nagle", CONNECTION.format(indent, indent), port="6379")
+    assert told(result) == ("unknown", "write_write_read")
+    assert "168 bytes of 192.0.2.7:51308 198.51.100.9:6379 wait for the ACK" in result.finding
+    assert "39 ms longer" in result.finding
+    other = judge("tcp.nagle", CONNECTION.format(indent, indent), port="22")
+    assert "none of 1 connections of port 22" in other.finding
+
+
+LIMITS = """Limit                     Soft Limit           Hard Limit           Units
+Max processes             63432                63432                processes
+Max open files            1024                 4096                 files
+"""
+
+
+@pytest.mark.parametrize("text", [
+    f"# cat /proc/812/limits\n{LIMITS}# ls /proc/812/fd | wc -l\n1010\n",
+    ("# grep 'open files' /proc/812/limits\nMax open files            1024                 4096                 files\n"
+    "# ls -1 /proc/812/fd | wc -l\n1010\n"),
+])  # fmt: skip
+def test_it_judges_a_few_rows_of_limits_with_a_count(text: str) -> None:
+    result = judge("proc.ulimit", text)
+    assert told(result) == ("crit", "open_files")
+    assert lines(result, "open_files") == ["Max open files            1024                 4096                 files"]
+
+
+@pytest.mark.parametrize("text", [LIMITS, "core file size (blocks, -c) 0\nopen files                      (-n) 1024\n"])
+def test_it_names_the_count_that_is_missing(text: str) -> None:
+    assert told(judge("proc.ulimit", text)) == ("unknown", "open_files")
+    assert told(judge("proc.ulimit", "$ cat /proc/sys/fs/file-nr\n97920\t0\t98304\n")) == ("crit", "host_files")
