@@ -12,7 +12,7 @@ from typing import Any
 
 from checks.parsers.iptables_values import is_address
 from checks.parsers.nft_json import Listing
-from checks.parsers.nft_text import NftObject
+from checks.parsers.nft_listing import NftObject
 
 Key = tuple[Any, ...]
 

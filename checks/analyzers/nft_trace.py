@@ -16,7 +16,7 @@ from checks.analyzers.packet import Hop, Node, Packet
 from checks.analyzers.packet_route import IN, OUT, REROUTE, decide
 from checks.analyzers.packet_state import Branch, State, Step
 from checks.parsers.iptables_values import is_address
-from checks.parsers.nft_text import NftObject
+from checks.parsers.nft_listing import NftObject
 
 MAX_DEPTH = 16
 MAX_LOOKS = 200_000

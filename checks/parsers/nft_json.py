@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from checks.errors import ParseError
-from checks.parsers.nft_text import TABLE, NftObject, parse_text
+from checks.parsers.nft_listing import TABLE, NftObject, parse_text
 from checks.results import Reason
 
 _BEGIN = re.compile(r'(?:[^\S\n]*#[^\n]*\n|\s)*\{\s*"nftables"\s*:\s*\[')
