@@ -40,7 +40,24 @@ def ask(fib: Fib, conf: Conf | None, flow: Flow) -> Fate:
             return Fate("unknown", "", f"the switches of {flow.iif} were not collected")
         return Incoming(fib, conf, own_devices(fib)).fate(flow)
     answer = fib.lookup(flow)
-    return Fate(answer.result, answer.error, answer.why or (answer.steps[-1] if answer.steps else ""), answer)
+    result = _as_sent(flow.dst, answer.result)
+    return Fate(result, answer.error, answer.why or (answer.steps[-1] if answer.steps else ""), answer)
+
+
+def _as_sent(dst: Address, result: str) -> str:
+    """What an IPv4 route becomes for an address that is not one host's: a broadcast, a multicast, this host itself."""
+    if dst.family == 6 or result != "unicast":
+        return result
+    if dst.within("255.255.255.255/32"):
+        return "broadcast"
+    return "multicast" if dst.within("224.0.0.0/4") else result
+
+
+def foreign_source(fib: Fib, flow: Flow) -> str:
+    """Why this host cannot send such a packet, or an empty string: IPv4 refuses a source that is no address of this host."""
+    if flow.src is None or flow.iif or flow.src.family == 6 or not fib.routes.has_local or fib.is_local(flow.src):
+        return ""
+    return f"{flow.src} is no address of this host: its packets come in by a device; give that as iif"
 
 
 def is_calico_block(route: Route | None) -> bool:

@@ -1,14 +1,16 @@
 """Which route of one table the kernel takes: longest prefix, then TOS, then metric, leaving out ways that are dead.
 
 Knowledge: fib_table_lookup and fib6_select in the kernel, and generated tables compared with ``ip route get`` in a laboratory.
-IPv4 takes TOS before metric, and an error route before anything behind it; IPv6 has no TOS, orders routers of one metric by
-preference, and prefers the asked device.
+IPv4 takes TOS before metric, and an error route before anything behind it; a route by a nexthop object that has no way out also
+hides the shorter prefixes that begin with the same address. IPv6 has no TOS, takes the narrower source before metric, orders
+routers of one metric by preference, and prefers the asked device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from checks.parsers.ip_prefix import BITS, Address, Prefix
 from checks.parsers.ip_route import ERRORS, Nexthop, Route
@@ -61,24 +63,47 @@ class Table:
 
     def lookup(self, flow: Flow) -> Hit | None:
         """The route the kernel takes, or None when the table has none. A throw route is a Hit too."""
-        choose = self._choose4 if flow.dst.family == 4 else self._choose6
-        return next((hit for routes in self.candidates(flow.dst) if (hit := choose(routes, flow))), None)
+        return self._lookup4(flow) if flow.dst.family == 4 else self._lookup6(flow)
+
+    def _lookup4(self, flow: Flow) -> Hit | None:
+        hidden: int | None = None
+        for routes in self.candidates(flow.dst):
+            if routes[0].prefix.value == hidden:
+                continue
+            hit = self._choose4(routes, flow)
+            if hit and (hit.nexthops or not hit.route.nexthops or hit.route.type in ERRORS):
+                return hit
+            hidden = routes[0].prefix.value if hit else hidden
+        return None
+
+    def _lookup6(self, flow: Flow) -> Hit | None:
+        """A network that has routes for some sources is not entered by others, unless they come from a longer prefix within."""
+        entered = False
+        for routes in self.candidates(flow.dst):
+            matching = [route for route in routes if _source_matches(route, flow)]
+            told = any(route.source for route in routes) and not any(route.source for route in matching)
+            entered = entered or not told or not routes[0].prefix.length
+            if entered and (hit := self._choose6(matching, flow)):
+                return hit
+        return None
 
     def _choose4(self, routes: list[Route], flow: Flow) -> Hit | None:
+        """A Hit whose nexthops are all gone is a nexthop object without a way out: nothing behind it is looked at."""
         for route in sorted(routes, key=lambda route: (-route.tos, route.metric)):
             if route.tos and (route.tos ^ flow.tos) & _TOS_MASK:
                 continue
             if route.type in ERRORS:
                 return Hit(route)
             hops = [hop for hop in route.nexthops if self._is_alive(hop) and flow.oif in ("", hop.dev)]
-            if hops or not route.nexthops:
+            if hops or not route.nexthops or route.nhid:
                 return Hit(route, tuple(hops))
         return None
 
     def _choose6(self, routes: list[Route], flow: Flow) -> Hit | None:
-        for metric in sorted({route.metric for route in routes}):
-            equals = [route for route in routes if route.metric == metric and _source_matches(route, flow)]
-            ways = [(route, hop) for route in equals for hop in route.nexthops or (Nexthop(""),) if self._is_usable6(hop, flow)]
+        for same in _in_turn(routes):
+            if void := next((route for route in same if route.type == "blackhole" and route.nhid), None):
+                return Hit(replace(void, nexthops=()))  # such a nexthop has no device that could be the wrong one
+            ways = [(route, hop) for route in same for hop in route.nexthops or (Nexthop(""),) if self._is_usable6(hop, flow)]
             if ways:
                 route, _ = max(ways, key=lambda way: _score(way[0], way[1], flow))
                 if route.type in ERRORS:
@@ -87,8 +112,12 @@ class Table:
         return None
 
     def _is_usable6(self, hop: Nexthop, flow: Flow) -> bool:
-        """A sender without a source address is held to the device it demands; with one it only prefers that device."""
-        return self._is_alive(hop) and (not flow.oif or flow.src is not None or hop.dev == flow.oif)
+        """A sender without a source address is held to the device it demands; with one it only prefers that device.
+
+        Addresses that mean nothing without a device, link-local and multicast ones, hold it in any case.
+        """
+        free = not flow.oif or (flow.src is not None and not flow.dst.within("fe80::/10", "ff00::/8"))
+        return self._is_alive(hop) and (free or hop.dev == flow.oif)
 
     def _is_alive(self, hop: Nexthop) -> bool:
         return "dead" not in hop.flags and not ("linkdown" in hop.flags and self._ignores_linkdown(hop.dev))
@@ -101,6 +130,15 @@ def _score(route: Route, hop: Nexthop, flow: Flow) -> int:
 
 def _source_matches(route: Route, flow: Flow) -> bool:
     return not route.source or (flow.src is not None and Prefix.parse(route.source, 6).holds(flow.src))
+
+
+def _in_turn(routes: list[Route]) -> Iterator[list[Route]]:
+    """Routes of one prefix as they are tried: those for the narrowest source first, then by metric."""
+
+    def turn(route: Route) -> tuple[int, int]:
+        return (-Prefix.parse(route.source, 6).length if route.source else 0, route.metric)
+
+    return (list(same) for _, same in groupby(sorted(routes, key=turn), key=turn))
 
 
 def _shares_load(route: Route, other: Route) -> bool:

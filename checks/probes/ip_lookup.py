@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from checks.analyzers.route_lookup import Answer
-from checks.analyzers.route_question import ask, dead_legs, dropped, explain, no_way, places
+from checks.analyzers.route_question import ask, dead_legs, dropped, explain, foreign_source, no_way, places
 from checks.analyzers.route_tables import Flow
 from checks.analyzers.rp_filter import Fate
 from checks.collectors.ip import CONF, LINK, ROUTE4, ROUTE6, ROUTE_GET, RULE4, RULE6
@@ -111,7 +111,10 @@ def _simulate(tables: Tables, flow: Flow) -> tuple[Links | None, Fate | None]:
         raise EvidenceError("busybox hides the legs of a multipath route, and this host has one", Reason.UNPARSED)
     if not routes.has_local:
         tables.absent.append(f"the local table (ip -{flow.dst.family} route show table all)")
-    return links, ask(fib_of(routes, policy, links, conf), conf, flow)
+    fib = fib_of(routes, policy, links, conf)
+    if why := foreign_source(fib, flow):
+        raise EvidenceError(why, Reason.PARAM_INVALID)
+    return links, ask(fib, conf, flow)
 
 
 def _facts(report: Report, fate: Fate, agrees: bool | None = None) -> None:

@@ -170,6 +170,40 @@ def test_it_orders_ipv6_routers_by_preference_and_source() -> None:
     assert ask(fib(routes=V6), "2001:db8:7::1", oif="eth1").devices == ("eth1",)
 
 
+OBJECTS = """default via 192.0.2.1 dev eth0
+10.6.0.0/16 nhid 2 via 198.51.100.1 dev eth1
+10.6.0.0/15 via 192.0.2.2 dev eth0
+10.0.0.0/8 via 192.0.2.3 dev eth0
+"""
+
+
+def test_it_looks_past_what_begins_where_a_nexthop_object_without_a_way_out_does() -> None:
+    table = fib(routes=OBJECTS)
+    assert ask(table, "10.6.1.1").devices == ("eth1",)
+    assert ask(table, "10.6.1.1", oif="eth0").nexthops[0].gateway == "192.0.2.3"
+    assert ask(fib(routes=OBJECTS.replace("nhid 2 ", "")), "10.6.1.1", oif="eth0").nexthops[0].gateway == "192.0.2.2"
+
+
+SOURCES = """2001:db8:9::/48 from 2001:db8:1::/64 via fe80::1 dev eth1 metric 2000
+2001:db8:9::/48 via fe80::2 dev eth2 metric 5
+2001:db8:9:1::/64 dev eth4 metric 5
+default via fe80::3 dev eth3 metric 1024
+"""
+
+
+def test_it_takes_the_narrower_source_before_the_metric() -> None:
+    table = fib(routes=SOURCES)
+    assert ask(table, "2001:db8:9::1", "2001:db8:1::5").devices == ("eth1",)
+    assert ask(table, "2001:db8:9::1", "2001:db8:2::5").devices == ("eth3",), "others do not enter that network"
+    assert ask(table, "2001:db8:9:1::1", oif="eth2").devices == ("eth2",), "but from within it they do"
+
+
+def test_it_holds_a_link_local_address_to_the_device_that_is_demanded() -> None:
+    table = fib(routes="fe80::/64 dev eth0 metric 256\nfe80::/64 dev eth1 metric 256\n")
+    assert ask(table, "fe80::9", "fe80::1", oif="eth1").devices == ("eth1",)
+    assert ask(table, "fe80::9", "fe80::1", oif="eth2").result == "none"
+
+
 def test_it_explains_each_step() -> None:
     steps = ask(fib("100:\tfrom all lookup 200\n"), "203.0.113.1").steps
     assert steps == (
