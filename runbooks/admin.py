@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from runbooks.document.model import Problem, Severity
@@ -137,6 +137,7 @@ class RunbookAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return "The first save makes revision 1."
         rows = [
             (
+                reverse("admin:runbooks_revision_change", args=[revision.pk]),
                 revision.number,
                 revision.sha256[:12],
                 revision.created_at.strftime("%Y-%m-%d %H:%M"),
@@ -146,7 +147,8 @@ class RunbookAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             )
             for revision in runbook.revisions.select_related("author")[:50]
         ]
-        return format_html("<ol class='revisions'>{}</ol>", format_html_join("", "<li>{} {} {} {} {} <b>{}</b></li>", rows))
+        row = "<li><a href='{}'>revision {}</a> {} · {} · {} · {} <b>{}</b></li>"
+        return format_html("<ul class='revisions'>{}</ul>", format_html_join("", row, rows))
 
 
 @admin.register(Revision)

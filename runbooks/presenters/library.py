@@ -15,7 +15,7 @@ from runbooks.document.model import Check, Document
 from runbooks.models import Revision, Runbook
 from runbooks.parsed import document_of
 from runbooks.presenters.run import PartView, part_view
-from runbooks.presenters.words import is_chinese, quantity
+from runbooks.presenters.words import in_language, language_of, quantity, visible
 
 EXCERPT = 220
 
@@ -26,7 +26,7 @@ class Entry:
 
     slug: str
     title: str
-    title_zh: str
+    other_title: str
     lang: str
     kind: str
     tags: tuple[str, ...]
@@ -71,14 +71,14 @@ def _entry(book: Runbook) -> Entry:
     excerpt = excerpt_of(document)
     return Entry(
         slug=book.slug,
-        title=book.title,
-        title_zh=book.title_zh,
-        lang="zh" if is_chinese(book.title) else "",
+        title=(title := in_language(book.title, book.title_zh)),
+        other_title=_other(book, title),
+        lang=language_of(title),
         kind=book.kind,
         tags=tuple(book.tags),
         checks=len(document.steps),
         excerpt=excerpt,
-        excerpt_lang="zh" if is_chinese(excerpt) else "",
+        excerpt_lang=language_of(excerpt),
     )
 
 
@@ -130,7 +130,7 @@ class RunbookView:
 
     slug: str
     title: str
-    title_zh: str
+    other_title: str
     lang: str
     kind: str
     tags: tuple[str, ...]
@@ -153,9 +153,9 @@ def present_runbook(revision: Revision) -> RunbookView:
     parts = [(part_view(part, titles), plans.get(part.check_id or "")) for part in document.parts]
     return RunbookView(
         slug=book.slug,
-        title=book.title,
-        title_zh=book.title_zh,
-        lang="zh" if is_chinese(book.title) else "",
+        title=(title := in_language(book.title, book.title_zh)),
+        other_title=_other(book, title),
+        lang=language_of(title),
         kind=book.kind,
         tags=tuple(book.tags),
         revision=revision.number,
@@ -168,6 +168,11 @@ def present_runbook(revision: Revision) -> RunbookView:
         source=document.meta.source.title,
         errata=document.meta.source.errata,
     )
+
+
+def _other(book: Runbook, title: str) -> str:
+    """The title in the other language, where there is one."""
+    return next((one for one in map(visible, (book.title, book.title_zh)) if one and one != title), "")
 
 
 def _plan(check: Check, number: int, title: str) -> PlanView:

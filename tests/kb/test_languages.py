@@ -86,3 +86,15 @@ def test_it_shows_a_run_in_chinese(client: Client, admin_user: Any, made_run: An
     assert "严重" in live
     assert "Critical" not in live
     assert "Critical" in changes(Watch(run.pk), 0).html
+
+
+def test_it_heads_a_writeup_by_its_title_in_the_language_of_the_reader(client: Client, admin_user: Any, made_run: Any) -> None:
+    client.force_login(admin_user, backend="django.contrib.auth.backends.ModelBackend")
+    book = made_run().revision.runbook
+    book.title_zh = "编造的一篇"
+    book.save()
+    for address in ("/", f"/runbooks/{book.slug}/"):
+        english = client.get(address).content.decode()
+        chinese = client.get(address, headers={"Accept-Language": "zh-CN"}).content.decode()
+        assert re.search(r'<h[13] lang="en">(<a[^>]*>)?Made up.*<p class="muted" lang="zh">编造的一篇', english, re.DOTALL)
+        assert re.search(r'<h[13] lang="zh">(<a[^>]*>)?编造的一篇.*<p class="muted" lang="en">Made up', chinese, re.DOTALL)
