@@ -133,7 +133,7 @@ async def host_cost(rig: Rig) -> None:
     cost: dict[str, list[float]] = {}
     for _ in range(rig.rounds):
         for name, counted, way in (
-            ("one", rig.served, lambda: plain(target, pool)),
+            ("twenty", rig.served, lambda: plain(target, pool, 20)),
             ("ten", rig.served, lambda: ask(target, pool, COMMANDS)),
             ("bare", group, lambda: local(BARE, shell)),
             ("limited", group, lambda: local(LIMITED, shell)),
@@ -148,16 +148,17 @@ async def host_cost(rig: Rig) -> None:
     each = {name: statistics.median(values) for name, values in cost.items()}
     await pool.close()
     group.remove()
-    rig.row("a bare warm command / processor time of sshd and command", each["one wall"], each["one"], "ms", 1.3)
+    rig.row("twenty bare warm commands / processor time of sshd and them", each["twenty wall"], each["twenty"], "ms", 1.3)
     rig.row("processor time of sshd and ten / of the bare commands", each["ten"], each["bare"], "ms", 1.6)
     rig.row("processor time of sshd and ten / of them with timeouts", each["ten"], each["limited"], "ms", 1.15)
 
 
-async def plain(target: SshTarget, pool: ConnectionPool) -> None:
-    """A command without our script."""
+async def plain(target: SshTarget, pool: ConnectionPool, count: int = 1) -> None:
+    """Commands without our script, one by one."""
     async with pool.lease(target) as lease:
-        process = await lease.connection.create_process("echo ok", encoding=None)
-        assert await process.stdout.read() == b"ok\n"
+        for _ in range(count):
+            process = await lease.connection.create_process("echo ok", encoding=None)
+            assert await process.stdout.read() == b"ok\n"
 
 
 async def server_turns(rig: Rig) -> float:
@@ -207,7 +208,8 @@ async def many_hosts(rig: Rig) -> None:
             wall, client = await fan_out(rig.sshd, count, pool)
             served = rig.served.used_s() - before
             others = max(0, machine_busy_s() - busy - client - served) / wall
-            note = f"client {1000 * client / count:.1f} ms a host; others kept {others:.1f} of {cores} cores busy"
+            left = cores - others
+            note = f"client {1000 * client / count:.1f} ms a host; {wall * left / served:.2f} of the {left:.1f} cores others left"
             rig.row(f"{count} hosts {kind} / processor time of sshd and commands", wall, served / cores, "s", 1.25, note)
         await pool.close()
         await asyncio.sleep(0.5)
