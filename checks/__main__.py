@@ -19,6 +19,7 @@ from checks.catalog import catalog, get
 from checks.engine import Request, collect
 from checks.errors import CheckError, ParamError
 from checks.offline import Given, gather, offline_params
+from checks.origins import at_source
 from checks.params import TYPES, read_all
 from checks.pasted import clean, decode
 from checks.probes.base import Probe
@@ -129,7 +130,7 @@ def _judge(options: argparse.Namespace) -> int:
     params = read_all(offline_params(probe), {**found.params, **_pairs(options.params)})
     for note in found.notes:
         print(f"checks: {show.plain(note)}", file=sys.stderr)
-    return _tell([probe.evaluate(found.sections, params, limits)], options.json)
+    return _tell([at_source(probe.evaluate(found.sections, params, limits), found.origins)], options.json)
 
 
 def _given(probe: Probe, word: str) -> Given:
@@ -170,8 +171,7 @@ def _script(options: argparse.Namespace) -> int:
         raise ParamError(name, f"none of these probes has a parameter {name}; known: {', '.join(sorted(known)) or 'none'}")
     requests = []
     for probe in probes:
-        names = {param.name for param in probe.params}
-        mine = {name: value for name, value in given.items() if name in names}
+        mine = {param.name: given[param.name] for param in probe.params if param.name in given}
         requests.append(Request(probe.id, probe, read_all(probe.params, mine), interval_s=_interval(options)))
     print(capture.script(requests), end="")
     return 0

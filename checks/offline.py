@@ -32,9 +32,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The sections found, the parameters that a capture brought with it, and what a person should know about the rest."""
+    """The sections found, the outputs that each is made of, the parameters of a capture, and notes about what was not used."""
 
     sections: tuple[Section, ...]
+    origins: Mapping[str, Sequence[Block]] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -59,20 +60,23 @@ def gather(probe: Probe, inputs: Sequence[Given]) -> Gathered:
             named.append(replace(given, section=section))
         else:
             loose.append((given, [replace(block, source=given.name) for block in outputs(probe, given.name, text)]))
-    by_name = _named(probe, named)
+    by_name, origins = _named(probe, named)
     found |= by_name
     blocks = [block for _, parts in loose for block in parts]
-    found |= {section.name: section for section in assign(probe, blocks, by_name)}
+    for made, sources in assign(probe, blocks, by_name):
+        found[made.name], origins[made.name] = made, sources
     used = {id(block) for claim in claimed(probe, blocks, by_name).values() for block in claim}
     unused = [given for given, parts in loose if not any(id(block) in used for block in parts)]
     if len(inputs) == len(unused) == 1 and (alone := _only_required(probe)):
-        found[alone.name] = Section(alone.name, encode(clean(decode(inputs[0].data))), command=alone.title)
+        text = clean(decode(inputs[0].data))
+        found[alone.name] = Section(alone.name, encode(text), command=alone.title)
+        origins[alone.name] = [Block(text, 1, text.count("\n"), source=inputs[0].name)]
         unused = []
     order = probe.section_names()
     sections = sorted((section for section in found.values() if section.name in order), key=lambda one: order.index(one.name))
     open_names = [name for name in order if name not in found] or list(order)
     notes = tuple(_unused(probe, given, open_names) for given in unused)
-    return Gathered(tuple(map(redact, sections)), params, notes)
+    return Gathered(tuple(map(redact, sections)), origins, params, notes)
 
 
 def _unused(probe: Probe, given: Given, names: Sequence[str]) -> str:
@@ -125,8 +129,8 @@ def _only_required(probe: Probe) -> Collector | None:
     return required[0] if len(required) == 1 and not required[0].sampled else None
 
 
-def _named(probe: Probe, inputs: Sequence[Given]) -> dict[str, Section]:
-    """The sections given by name. A sampled one may be named without its sample: the first file is _a, the second _b."""
+def _named(probe: Probe, inputs: Sequence[Given]) -> tuple[dict[str, Section], dict[str, Sequence[Block]]]:
+    """The sections given by name, and what they are made of. Of a sampled one's files without a sample the first is _a."""
     files: dict[str, list[Given]] = {}
     collectors = {name: collector for collector in probe.collectors for name in _names(collector)}
     for given in inputs:
@@ -137,15 +141,21 @@ def _named(probe: Probe, inputs: Sequence[Given]) -> dict[str, Section]:
         if collector.sampled and name == collector.name:
             name = f"{name}_b" if f"{name}_a" in files else f"{name}_a"
         files.setdefault(name, []).append(given)
-    return {name: _section(name, collectors[name], given) for name, given in files.items()}
+    parts = {name: [_one_output(collectors[name], given) for given in inputs] for name, inputs in files.items()}
+    origins: dict[str, Sequence[Block]] = {
+        name: [block for _, blocks in found for block in blocks] for name, found in parts.items()
+    }
+    texts = {
+        name: [(given.name, text) for given, (text, _) in zip(files[name], found, strict=True)] for name, found in parts.items()
+    }
+    return {name: _section(name, collectors[name], texts[name]) for name in files}, origins
 
 
 def _names(collector: Collector) -> tuple[str, ...]:
     return (collector.name, f"{collector.name}_a", f"{collector.name}_b") if collector.sampled else (collector.name,)
 
 
-def _section(name: str, collector: Collector, inputs: Sequence[Given]) -> Section:
-    texts = [(given.name, _one_output(collector, clean(decode(given.data)))) for given in inputs]
+def _section(name: str, collector: Collector, texts: Sequence[tuple[str, str]]) -> Section:
     if shows_files(collector):
         text = _as_files(collector, texts)
     elif len(texts) == 1:
@@ -155,15 +165,17 @@ def _section(name: str, collector: Collector, inputs: Sequence[Given]) -> Sectio
     return Section(name, encode(text), command=collector.title)
 
 
-def _one_output(collector: Collector, text: str) -> str:
-    """The text, or, when it was pasted with prompts, the one output in it that this collector reads."""
-    blocks = split(text)
+def _one_output(collector: Collector, given: Given) -> tuple[str, list[Block]]:
+    """The text, or, when it was pasted with prompts, the one output in it that this collector reads; and what it is made of."""
+    text = clean(decode(given.data))
+    whole = [Block(text, 1, text.count("\n"), source=given.name)]
+    blocks = [replace(block, source=given.name) for block in split(text)]
     if not any(block.command or block.path or block.host for block in blocks):
-        return text
+        return text, whole
     mine = [block for block in blocks if reads(collector, block)] or blocks
     if collector.shows and all(block.path for block in mine):
-        return wrap([(block.path, block.text) for block in mine])
-    return mine[0].text if len(mine) == 1 else text
+        return wrap([(block.path, block.text) for block in mine]), mine
+    return (mine[0].text, mine) if len(mine) == 1 else (text, whole)
 
 
 def _as_files(collector: Collector, texts: Sequence[tuple[str, str]]) -> str:

@@ -79,14 +79,17 @@ def _settings(probe: Probe, block: Block) -> list[Block]:
 def _table(folder: str, keys: set[str], rows: Sequence[tuple[int, str, str]], block: Block) -> list[Block]:
     """The switches of each device below that folder, one device per line, as the collectors print those in ``keys``."""
     devices: dict[str, list[str]] = {}
-    for _, path, value in rows:
+    numbers: dict[str, int] = {}
+    for number, path, value in rows:
         dev, _, key = path.removeprefix(f"{folder}/").rpartition("/")
         if path.startswith(f"{folder}/") and key in keys and re.fullmatch(r"-?\d{1,18}", value):
             devices.setdefault(dev, [dev]).append(f"{key}={value}")
+            numbers.setdefault(dev, number)
     text = "\n".join(map(" ".join, devices.values()))
     if rows[-1][1].startswith("/proc/sys/vm/"):  # the last folder: no device was cut off or left out
         text += "\n"
-    return [Block(text, block.first, block.last, path=folder, host=block.host)] if devices else []
+    found = Block(text, block.first, block.last, path=folder, host=block.host, numbers=tuple(numbers.values()))
+    return [found] if devices else []
 
 
 def _rows(block: Block) -> Iterator[tuple[int, str, str]]:

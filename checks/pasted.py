@@ -106,7 +106,7 @@ class Block:
 
     ``path`` is the file it shows, when the prompt's command or a header names exactly one. ``source`` names the text it is from.
     ``ended`` means that the next prompt follows, so nothing is missing below. ``sure`` means that the text is what the command
-    printed, whatever it looks like.
+    printed, whatever it looks like. ``numbers`` says where its lines stand when they do not follow each other.
     """
 
     text: str
@@ -118,6 +118,11 @@ class Block:
     source: str = ""
     ended: bool = False
     sure: bool = True
+    numbers: tuple[int, ...] = ()
+
+    def line(self, position: int) -> int:
+        """The number, in the text that was given, of the line at that position of this one."""
+        return self.numbers[position] if position < len(self.numbers) else self.first + position
 
 
 def joined(blocks: Iterable[Block]) -> str:

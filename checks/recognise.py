@@ -103,15 +103,13 @@ def _closeness(collector: Collector, block: Block) -> tuple[int, int]:
     return len(typed & known) - len(typed - known), len(collector.looks_like)
 
 
-def assign(probe: Probe, blocks: Iterable[Block], taken: Collection[str] = ()) -> tuple[Section, ...]:
-    """The probe's sections from the blocks it can read, but for those ``taken`` already.
+def assign(probe: Probe, blocks: Iterable[Block], taken: Collection[str] = ()) -> list[tuple[Section, Sequence[Block]]]:
+    """The probe's sections from the blocks it can read, each with its blocks, but for those ``taken`` already.
 
     Raises CheckError when two different blocks claim one section.
     """
     claims = claimed(probe, blocks, taken)
-    return tuple(
-        section for collector in probe.collectors for section in _named(collector, claims.get(collector.name, []), taken)
-    )
+    return [named for collector in probe.collectors for named in _named(collector, claims.get(collector.name, []), taken)]
 
 
 def claimed(probe: Probe, blocks: Iterable[Block], taken: Collection[str] = ()) -> dict[str, list[Block]]:
@@ -141,7 +139,7 @@ def _free(collector: Collector, taken: Collection[str]) -> list[str]:
     return [name for name in names if name not in taken]
 
 
-def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]) -> list[Section]:
+def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]) -> list[tuple[Section, Sequence[Block]]]:
     if not blocks:
         return []
     if _JOINED.match(collector.name) and len({block.host for block in blocks if block.host}) < 2:
@@ -153,7 +151,7 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
     elif shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
     elif shows_files(collector) and any(block.path for block in blocks):
-        texts = _samples(collector, blocks)
+        texts = [wrap([(_path(collector, block), block.text) for block in sample]) for sample in _samples(collector, blocks)]
     else:
         texts = [block.text for block in blocks]
         texts = texts if collector.sampled else list(dict.fromkeys(texts))
@@ -163,22 +161,29 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
         raise CheckError(
             f"{places} can all be read as {collector.name}: keep the one that counts, or name it: -i {names[0]}=FILE"
         )
-    return [Section(name, encode(text), command=collector.title) for name, text in zip(names, texts, strict=False)]
+    sections = [Section(name, encode(text), command=collector.title) for name, text in zip(names, texts, strict=False)]
+    return list(zip(sections, _shares(collector, blocks, len(texts)), strict=True))
+
+
+def _shares(collector: Collector, blocks: Sequence[Block], count: int) -> list[Sequence[Block]]:
+    """The blocks of each of so many sections."""
+    if count == 1:
+        return [blocks]
+    return [[block] for block in blocks] if count == len(blocks) else list(_samples(collector, blocks))
 
 
 def _path(collector: Collector, block: Block) -> str:
     return file_of(collector, block.path) or block.path or file_by_form(block.text)
 
 
-def _samples(collector: Collector, blocks: Sequence[Block]) -> list[str]:
+def _samples(collector: Collector, blocks: Sequence[Block]) -> list[list[Block]]:
     """The files of each sample: the second one begins where a file comes again."""
-    samples: list[list[tuple[str, str]]] = [[]]
+    samples: list[list[Block]] = [[]]
     for block in blocks:
-        path = _path(collector, block)
-        if path in (known for known, _ in samples[-1]):
+        if _path(collector, block) in (_path(collector, known) for known in samples[-1]):
             samples.append([])
-        samples[-1].append((path, block.text))
-    return [wrap(files) for files in samples]
+        samples[-1].append(block)
+    return samples
 
 
 def _place(block: Block) -> str:

@@ -115,12 +115,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One deciding line of raw output: its section, its 1-based number, its text, and the token that decided."""
+    """One deciding line of raw output: its section, its 1-based number, its text, and the token that decided.
+
+    ``file`` names the file that was given offline, and ``line`` counts in that file then.
+    """
 
     section: str
     line: int
     text: str
     mark: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,8 @@ class ProbeResult:
             "findings": [_finding_json(finding) for finding in self.findings],
             "sections": [_section_json(section) for section in self.sections],
             "fact_lines": {
-                name: {"section": line.section, "line": line.line, "text": line.text} for name, line in self.fact_lines.items()
+                name: {"section": line.section, "line": line.line, "text": line.text} | _file_json(line)
+                for name, line in self.fact_lines.items()
             },
         }
 
@@ -193,12 +198,17 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "unit": finding.unit,
         "margin": finding.margin,
         "evidence": [
-            {"section": line.section, "line": line.line, "text": line.text, "mark": line.mark} for line in finding.evidence
+            {"section": line.section, "line": line.line, "text": line.text, "mark": line.mark} | _file_json(line)
+            for line in finding.evidence
         ],
         "remedy": finding.remedy,
         "source": finding.source,
         "reason": str(finding.reason) if finding.reason else None,
     }
+
+
+def _file_json(line: Evidence) -> dict[str, str]:
+    return {"file": line.file} if line.file else {}
 
 
 def _section_json(section: Section) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from checks.collectors.base import Collector, Privilege
 from checks.params import TYPES, Param
 from checks.probes.base import Probe
-from checks.results import Finding, ProbeResult
+from checks.results import Evidence, Finding, ProbeResult
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
@@ -50,7 +50,7 @@ def _finding(finding: Finding) -> Iterator[str]:
         margin = f", {finding.margin:+.0%}" if finding.margin is not None else ""
         yield f"  value {plain(finding.value)}, limit {finding.threshold:g} {finding.unit}{margin}".rstrip()
     for line in finding.evidence:
-        yield f"  {line.section}:{line.line}: {plain(line.text)[:300]}"
+        yield f"  {_place(line)}: {plain(line.text)[:300]}"
     if finding.remedy:
         yield f"  remedy: {plain(finding.remedy)}"
     if finding.source:
@@ -64,7 +64,11 @@ def _value(value: Any) -> str:
 
 def _origin(found: ProbeResult, name: str) -> str:
     line = found.fact_lines.get(name)
-    return f"  ({line.section}:{line.line})" if line else ""
+    return f"  ({_place(line)})" if line else ""
+
+
+def _place(line: Evidence) -> str:
+    return f"{plain(line.file)}:{line.line} ({line.section})" if line.file else f"{line.section}:{line.line}"
 
 
 def catalogue(probes: Iterable[Probe]) -> str:

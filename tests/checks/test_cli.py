@@ -69,10 +69,10 @@ def test_it_shows_a_person_what_decided(run: Run) -> None:
     _, out, _ = run("judge", "toy.count", "-i", write("x", "12 things\n"))
     for part in (
         "value 12, limit 10 things, +20%",
-        "count:1: 12 things",
+        "x:1 (count): 12 things",
         "remedy: Take some away.",
         "source: counted by hand",
-        "things  12  (count:1)",
+        "things  12  (x:1 (count))",
     ):
         assert part in out
 
@@ -84,7 +84,7 @@ def test_it_prints_one_object_with_the_keys_of_the_contract(run: Run) -> None:
     assert status == 1
     assert list(found) == KEYS
     assert list(found["findings"][0]) == FINDING_KEYS
-    assert found["findings"][0]["evidence"] == [{"section": "count", "line": 1, "text": "12 things", "mark": "12"}]
+    assert found["findings"][0]["evidence"] == [{"section": "count", "line": 1, "text": "12 things", "mark": "12", "file": "x"}]
     assert (found["verdict"], found["reason"], found["facts"]) == ("warn", None, {"things": 12})
 
 

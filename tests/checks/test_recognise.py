@@ -163,7 +163,7 @@ def test_it_knows_a_file_by_its_name(toy: Any, path: str, wanted: str) -> None:
 
 def test_it_gives_each_output_of_a_paste_to_its_section(toy: Any) -> None:
     text = "$ things\n3 things\n$ cat /proc/sys/toy/limit\n100\n$ cat /proc/uptime\n1.00 2.00\n$ cat /proc/uptime\n11.00 22.00\n"
-    found = {section.name: section.text for section in assign(toy, split(text))}
+    found = {section.name: section.text for section, _ in assign(toy, split(text))}
     assert found == {
         "count": "3 things\n",
         "limits": "== /proc/sys/toy/limit\n100\n\n== end\n",
