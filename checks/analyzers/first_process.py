@@ -46,7 +46,9 @@ class FirstProcess:
 
     @property
     def is_init(self) -> bool | None:
-        return self.status.ns_pids[-1] == 1 if self.status.ns_pids else None
+        if self.status.ns_pids:
+            return self.status.ns_pids[-1] == 1
+        return True if self.status.pid == 1 else None  # seen from inside its namespace
 
     @property
     def program(self) -> str:

@@ -60,7 +60,7 @@ class KernelRelease:
 
 
 def parse_release(text: str) -> KernelRelease:
-    """Read the output of ``uname -r``, or of ``uname -a``.
+    """Read the output of ``uname -r``, of ``uname -a``, or /proc/version.
 
     >>> parse_release("Linux node-1 5.10.0-28-amd64 #1 SMP Debian 5.10.209-2 (2024-01-31) x86_64 GNU/Linux\\n").version
     (5, 10, 0)
@@ -71,7 +71,8 @@ def parse_release(text: str) -> KernelRelease:
     """
     lines = whole_lines(text)
     first = lines[0].strip() if lines else ""
-    if whole := re.fullmatch(r"Linux \S+ (\S+) #\d.* (?:GNU/)?Linux", first):
+    whole = re.fullmatch(r"Linux \S+ (\S+) #\d.* (?:GNU/)?Linux", first) or re.fullmatch(r"Linux version (\S+) \(.*", first)
+    if whole:
         first = whole[1]
     match = re.match(r"^(\d{1,3})\.(\d{1,4})(?:\.(\d{1,5}))?(?=[.+_-]|$)[A-Za-z0-9.+_~@:-]*$", first)
     if not match or any(line.strip() for line in lines[1:]):

@@ -8,7 +8,8 @@ KERNEL = Collector(
     "kernel",
     "Kernel release",
     "uname -r",
-    looks_like=r"\A\d+\.\d+\.\d+[-+._0-9A-Za-z]*\s*\Z|\ALinux \S+ \d+\.\d+\.\d+\S* #\d+.* (?:GNU/)?Linux\s*\Z",
+    looks_like=r"\A\d+\.\d+\.\d+[-+._0-9A-Za-z]*\s*\Z|\ALinux \S+ \d+\.\d+\.\d+\S* #\d+.* (?:GNU/)?Linux\s*\Z"
+    r"|\ALinux version \d+\.\d+\.\d+\S* \(",
 )
 
 MACHINE = Collector(

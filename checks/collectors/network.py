@@ -9,7 +9,7 @@ SOFTNET = Collector(
     "Packets processed, dropped and put off, by CPU",
     "cat /proc/net/softnet_stat",
     sampled=True,
-    looks_like=r"\A[0-9a-f]{8}( [0-9a-f]{8}){8,19}\s*$",
+    looks_like=r"\A\s*[0-9a-f]{8}( [0-9a-f]{8}){8,19}\s*$",
 )
 
 NETDEV_KNOBS = Collector(

@@ -90,5 +90,5 @@ done
 files "/proc/$pid/status" $shown
 """,
     args=("pid", "process", "container"),
-    looks_like=r"\A== pids$[\s\S]*^== exe$|\AName:\t\S.*\n(Umask:\t\d+\n)?State:\t",
+    looks_like=r"\A== pids$[\s\S]*^== exe$|^Name:\s+\S.*\n(?:\w+:.*\n){0,60}?SigCgt:\s+[0-9a-f]{16}$",
 )

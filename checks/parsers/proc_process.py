@@ -21,6 +21,7 @@ from checks.parsers.reading import whole_lines
 from checks.results import Reason
 
 _STAT = re.compile(r"^(\d+) \((.*)\) (\S) ((?:-?\d+ )*-?\d+)$")
+_ALWAYS = ("Name", "State", "Pid", "PPid", "Threads", "SigBlk", "SigIgn", "SigCgt")
 _CGROUP = re.compile(r"^(\d+):([^:]*):(/.*)$")
 
 
@@ -67,21 +68,26 @@ def parse_stat(text: str) -> ProcStat:
     return ProcStat(int(match[1]), match[2], match[3], values[0], values[10], values[11], values[16], values[18])
 
 
-def parse_status(text: str) -> ProcStatus:
+def parse_picked_status(text: str) -> ProcStatus:
+    """Read the rows of /proc/PID/status that tell of signals; the others may have been left out by grep."""
+    return parse_status(text, ("Name", "SigIgn", "SigCgt"))
+
+
+def parse_status(text: str, needed: tuple[str, ...] = _ALWAYS) -> ProcStatus:
     """Read /proc/PID/status. Raises ParseError when a row that is always there is missing: the text was cut."""
     fields = parse_colon_keyed(text)
-    for name in ("Name", "State", "Pid", "PPid", "Threads", "SigBlk", "SigIgn", "SigCgt"):
+    for name in needed:
         if name not in fields:
             raise ParseError(f"/proc/PID/status has no row {name}; it was cut", Reason.TRUNCATED, line=len(fields))
     uid = fields["Uid"].number() if "Uid" in fields else None
     return ProcStatus(
         name=fields["Name"].value,
-        state=fields["State"].value[:1],
-        pid=fields["Pid"].number(),
-        ppid=fields["PPid"].number(),
-        threads=fields["Threads"].number(),
+        state=fields["State"].value[:1] if "State" in fields else "",
+        pid=_number(fields, "Pid"),
+        ppid=_number(fields, "PPid"),
+        threads=_number(fields, "Threads"),
         ns_pids=tuple(int(word) for word in fields["NSpid"].value.split()) if "NSpid" in fields else (),
-        blocked=_mask(fields["SigBlk"]),
+        blocked=_mask(fields["SigBlk"]) if "SigBlk" in fields else 0,
         ignored=_mask(fields["SigIgn"]),
         caught=_mask(fields["SigCgt"]),
         rss_bytes=fields["VmRSS"].number() * 1024 if "VmRSS" in fields else None,
@@ -101,6 +107,10 @@ def parse_process_cgroup(text: str) -> dict[str, str]:
             if not name.startswith("name="):
                 paths[name] = match[3]
     return paths
+
+
+def _number(fields: dict[str, Field], name: str) -> int:
+    return fields[name].number() if name in fields else 0
 
 
 def _mask(field: Field) -> int:

@@ -64,7 +64,7 @@ def parse_softnet(text: str) -> list[SoftnetRow]:
     """All rows. Raises ParseError when a row is not whole or the rows differ in width."""
     rows = []
     for number, line in enumerate(whole_lines(text), 1):
-        line = line.rstrip()
+        line = line.strip()
         if not _ROW.match(line):
             raise ParseError(f"line {number} is no row of softnet_stat: {line[:80]!r}", line=number)
         rows.append(SoftnetRow(number, tuple(int(word, 16) for word in line.split())))

@@ -14,26 +14,33 @@ from checks.parsers.kernel_cmdline import parse_cmdline
 from checks.parsers.os_release import parse_os_release
 from checks.parsers.reading import read, read_file
 from checks.probes.base import FactSpec, Probe, Report, Rule
-from checks.results import Verdict
+from checks.results import Evidence, Verdict
 
 ALL = "all"
 
 
 def judge(report: Report) -> None:
-    kernel = _kernel(report)
+    kernel, line = _kernel(report)
     wanted = report.params.get("gate") or ALL
     gates = [gate for gate in GATES if wanted in (ALL, gate.id)]
-    report.fact("kernel", list(kernel.version), "kernel", 1)
-    report.fact("release", kernel.text, "kernel", 1)
-    report.fact("distro", kernel.distro, "kernel", 1)
-    report.fact("is_vendor_backport", kernel.is_vendor_backport, "kernel", 1)
+    report.fact("kernel", list(kernel.version), *line)
+    report.fact("release", kernel.text, *line)
+    report.fact("distro", kernel.distro, *line)
+    report.fact("is_vendor_backport", kernel.is_vendor_backport, *line)
     report.fact("gates", {gate.id: str(gate.state(kernel)) for gate in gates})
     for gate in gates:
-        _judge_gate(report, kernel, gate, asked=wanted == gate.id)
+        _judge_gate(report, kernel, gate, report.evidence(*line, kernel.text), asked=wanted == gate.id)
 
 
-def _kernel(report: Report) -> KernelRelease:
-    kernel = read(report.need("kernel"), parse_release)
+def _kernel(report: Report) -> tuple[KernelRelease, tuple[str, int]]:
+    """The kernel, and the line that names it: that of uname, or of /proc/version where uname was not collected."""
+    if "kernel" not in report.sections and report.has("os") and "== /proc/version" in report.need("os").lines:
+        kernel, shift = read_file(report.need("os"), "/proc/version", parse_release)
+        return _seen_with_os(report, kernel), ("os", shift + 1)
+    return _seen_with_os(report, read(report.need("kernel"), parse_release)), ("kernel", 1)
+
+
+def _seen_with_os(report: Report, kernel: KernelRelease) -> KernelRelease:
     if "machine" in report.sections:
         report.fact("machine", report.need("machine").text.strip(), "machine", 1)
     if "os" not in report.sections:
@@ -50,10 +57,10 @@ def _kernel(report: Report) -> KernelRelease:
     return built_for(kernel, names.get("ID", ""))
 
 
-def _judge_gate(report: Report, kernel: KernelRelease, gate: Gate, *, asked: bool) -> None:
+def _judge_gate(report: Report, kernel: KernelRelease, gate: Gate, line: Evidence, *, asked: bool) -> None:
     state = gate.state(kernel)
     rule = "defect" if gate.defect else "feature"
-    evidence = [report.evidence("kernel", 1, kernel.text)]
+    evidence = [line]
     if state == State.PASSED:
         report.find(rule, Verdict.OK, f"{gate.id}: on kernel {kernel.short} {gate.passed}", evidence=evidence)
         return

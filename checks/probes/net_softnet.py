@@ -41,6 +41,9 @@ class Cpu:
 
 
 def judge(report: Report) -> None:
+    if "softnet_a" in report.sections and "softnet_b" not in report.sections:
+        _tell_since_boot(report)
+        return
     rows = [read(report.need(name), parse_softnet) for name in ("softnet_a", "softnet_b")]
     online, max_backlog = _knobs(report)
     seconds = seconds_between(report.sections, report.need)
@@ -59,6 +62,16 @@ def judge(report: Report) -> None:
     report.fact("packets_per_s", round(sum(cpu.processed for cpu in cpus) / seconds, 1))
     _judge_squeeze(report, cpus, seconds)
     _judge_skew(report, cpus, seconds)
+
+
+def _tell_since_boot(report: Report) -> None:
+    """One sample tells of the whole time since boot, not of now."""
+    rows = read(report.need("softnet_a"), parse_softnet)
+    worst = max(rows, key=lambda row: (row.dropped, row.time_squeeze))
+    dropped, squeezed = sum(row.dropped for row in rows), sum(row.time_squeeze for row in rows)
+    say = f"{len(rows)} CPUs dropped {dropped} packets and ran out of their receive budget {squeezed} times since boot"
+    line = report.evidence("softnet_a", worst.line)
+    report.unknown(Reason.MISSING, f"{say}; whether they do now takes a second sample", [line], rule="dropped")
 
 
 def _knobs(report: Report) -> tuple[list[int] | None, int | None]:

@@ -10,7 +10,7 @@ from checks.analyzers.first_process import FirstProcess, Outcome, outcome
 from checks.analyzers.signals import holds, names
 from checks.collectors.process import FIRST_PROCESS
 from checks.params import Param
-from checks.parsers.proc_process import ProcStatus, parse_status
+from checks.parsers.proc_process import ProcStatus, parse_picked_status, parse_status
 from checks.parsers.reading import is_files, read, read_file, whole_numbers
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.cgroup_target import absent
@@ -52,7 +52,7 @@ def judge(report: Report) -> None:
     signal = report.params.get("stop_signal") or "TERM"
     section = report.need("first_process")
     if not is_files(section):
-        process, shift = FirstProcess(read(section, parse_status), "", "", ()), 0
+        process, shift = FirstProcess(read(section, parse_picked_status), "", "", ()), 0
     else:
         pids, _ = read_file(section, "pids", str.split)
         if not pids:
@@ -79,7 +79,7 @@ def _facts(report: Report, process: FirstProcess, signal: str, shift: int) -> No
     fields = process.status.fields
     line = {name: fields[name].line + shift for name in fields}
     report.fact("is_ns_init", process.is_init, "first_process", line.get("NSpid", 0))
-    report.fact("pid", process.status.pid, "first_process", line["Pid"])
+    report.fact("pid", process.status.pid or None, "first_process", line.get("Pid", 0))
     report.fact("comm", process.status.name, "first_process", line["Name"])
     report.fact("program", process.program)
     report.fact("command", process.command)

@@ -131,3 +131,34 @@ def test_it_judges_a_few_rows_of_limits_with_a_count(text: str) -> None:
 def test_it_names_the_count_that_is_missing(text: str) -> None:
     assert told(judge("proc.ulimit", text)) == ("unknown", "open_files")
     assert told(judge("proc.ulimit", "$ cat /proc/sys/fs/file-nr\n97920\t0\t98304\n")) == ("crit", "host_files")
+
+
+PICKED = "Name:    app\nNSpid:   231504   1\nSigBlk:  0000000000000000\nSigIgn:  0000000000001000\nSigCgt:  {}\n"
+
+
+@pytest.mark.parametrize(("text", "verdict"), [
+    ("$ P=$(docker inspect -f '{{.State.Pid}}' app)\n$ grep -E '^(Name|NSpid|Sig)' /proc/$P/status\n" + PICKED.format("0000000100000440"),
+     "crit"),
+    (PICKED.format("0000000100000440").replace("NSpid:   231504   1\n", ""), "unknown"),
+    (PICKED.format("0000000100000440").replace("NSpid:   231504   1", "Pid:\t1"), "crit"),
+    (PICKED.format("0000000100000440").replace("231504   1", "231504   17"), "ok"),
+    (PICKED.format("0000000000000000").replace("app", "tini"), "ok"),
+])  # fmt: skip
+def test_it_judges_picked_rows_of_a_status(text: str, verdict: str) -> None:
+    assert judge("proc.pid1_signals", text).verdict == verdict
+
+
+SOFTNET = "0001a2b3 0000{} 00000001 00000000 00000000 00000000 00000000 00000000 00000000\n"
+
+
+def test_it_tells_drops_since_boot_and_reads_an_indented_table() -> None:
+    once = judge("net.softnet", "#cat /proc/net/softnet_stat\n    " + SOFTNET.format("0012"))
+    assert told(once) == ("unknown", "dropped")
+    assert "1 CPUs dropped 18 packets" in once.finding
+
+
+def test_it_reads_the_kernel_from_proc_version() -> None:
+    line = "Linux version 4.19.90-24.4.v2101.ky10.x86_64 (builder@host) (gcc version 7.3.0 (GCC)) #1 SMP Mon May 24 12:14:55 CST 2021\n"
+    result = judge("kernel.gate", f"$ cat /proc/version\n{line}", gate="memcg_numa_stat_cost")
+    assert (told(result), result.facts["distro"]) == (("warn", "defect"), "ky10")
+    assert judge("kernel.gate", line, gate="pids").verdict == "ok"
