@@ -41,6 +41,7 @@ _COMMANDS = {
     ),
     r"iptables (?:-V|--version)|rpm --version": ("version",),
     r"conntrack -L.*": ("conntrack_udp",),
+    r"conntrack -S": ("conntrack_stats",),
     r"nft(?: -\w+)* list (?:ruleset|table (?:ip |ip6 )?kube-proxy)": ("nft_kp",),
     r"ipset (?:save|list|-L|-S)(?: \S+)?": ("ipsets",),
     r"ipvsadm(?: -(?:Ln|ln|L|l|n|-list|-numeric))+": ("ip_vs",),

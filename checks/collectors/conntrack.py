@@ -20,7 +20,7 @@ STATS = Collector(
     "Counters of connection tracking, by CPU",
     "cat /proc/net/stat/nf_conntrack",
     sampled=True,
-    looks_like=r"^entries +(?:clashres|searched) +found ",
+    looks_like=r"^entries +(?:clashres|searched) +found |^[^\S\n]*cpu=\d+\s+(?:searched=\d+ )?found=\d+ ",
 )
 
 FULL = Collector(
@@ -32,7 +32,7 @@ _log=$(as_root dmesg) || exit
 printf '%s\n' "$_log" | awk '/nf_conntrack: .*table full/'
 printf '== end\n'
 """,
-    looks_like=r"^(?:(?:<\d+>)?\[[ \w.:]+\] |.*[ ]kernel: ).*nf_conntrack: .*table full",
+    looks_like=r"^(?:(?:<\d+>)?\[[ \w.:]+\] |(?:.*[ ])?kernel: ).*(?:nf|ip)_conntrack: .*table full",
     optional=True,
     privilege=Privilege.ROOT,
 )

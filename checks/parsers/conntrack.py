@@ -8,6 +8,8 @@
 ('udp', 29, '10.96.0.10', 53, '10.96.0.10', True, 1, True)
 >>> sum_counters('entries  found drop\\n0000000f 00000001 00000002\\n0000000f 00000000 00000003\\n')
 {'entries': 15, 'found': 1, 'drop': 5}
+>>> sum_counters('cpu=0   found=7 insert_failed=2 drop=2 \\ncpu=1   found=1 insert_failed=0 drop=0 \\n')
+{'found': 8, 'insert_failed': 2, 'drop': 2}
 """  # noqa: E501
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ _FLOW = re.compile(
 )
 _ENTRIES = "entries"
 _SHOWN = re.compile(r"conntrack v\S+ \(conntrack-tools\): (\d{1,9}) flow entries have been shown", re.ASCII)
+_BY_CPU = re.compile(r"cpu=\d{1,5}(?:\s+\w+=\d{1,19})+$", re.ASCII)
 _END = re.compile(r"== end$|# End of: [^|]*$")
 
 
@@ -81,9 +84,24 @@ def parse_flows(text: str) -> Flows:
     return found
 
 
+def _sum_named(lines: list[str]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        if not _BY_CPU.match(line.strip()):
+            raise ParseError("this row is not one of conntrack -S", line=number)
+        for name, value in re.findall(r"(\w+)=(\d{1,19})(?!\S)", line, re.ASCII)[1:]:
+            total[name] = total.get(name, 0) + int(value)
+    return total
+
+
 def sum_counters(text: str) -> dict[str, int]:
-    """The counters of /proc/net/stat/nf_conntrack: hexadecimal, a row per CPU, summed. ``entries`` is the same in every row."""
+    """The counters of /proc/net/stat/nf_conntrack, hexadecimal with a row per CPU, or of ``conntrack -S``, decimal, summed.
+
+    ``entries`` is the same in every row.
+    """
     lines = whole_lines(text)
+    if lines and _BY_CPU.match(lines[0].strip()):
+        return _sum_named(lines)
     names = lines[0].split() if lines else []
     if not names or names[0] != _ENTRIES or len(lines) < 2:
         raise ParseError("this is not /proc/net/stat/nf_conntrack: a header and a row per CPU", line=1)

@@ -10,7 +10,7 @@ import re
 from checks.analyzers.counters import growth, parse_uptime
 from checks.collectors.conntrack import FULL, LIMITS, STATS
 from checks.collectors.kernel import UPTIME
-from checks.errors import ParseError
+from checks.errors import EvidenceError, ParseError
 from checks.parsers.conntrack import sum_counters
 from checks.parsers.files import Files, split_files
 from checks.parsers.iptables_values import whole
@@ -38,11 +38,16 @@ def _number(files: Files, name: str) -> tuple[int, int]:
 
 
 def _judge(report: Report) -> None:
-    files = read(report.need("conntrack_limits"), _files)
-    if any(path.endswith("/nf_conntrack_max") for path in files.absent):
-        report.skip("connection tracking is not loaded on this host")
-        return
-    _judge_size(report, files)
+    try:
+        files = read(report.need("conntrack_limits"), _files)
+        if any(path.endswith("/nf_conntrack_max") for path in files.absent):
+            report.skip("connection tracking is not loaded on this host")
+            return
+        _judge_size(report, files)
+    except EvidenceError as error:
+        if error.reason is not Reason.MISSING:
+            raise
+        report.unknown(error.reason, error.say)  # counters and messages tell something by themselves
     _judge_growth(report)
     _judge_messages(report)
 
@@ -74,6 +79,9 @@ def _judge_growth(report: Report) -> None:
             Reason.MISSING, "whether connections are dropped needs two samples of the counters, which were not collected"
         )
         return
+    if "conntrack_stats_b" not in report.sections:
+        _say_since_boot(report)
+        return
     before, after = (read(report.need(name), sum_counters) for name in ("conntrack_stats_a", "conntrack_stats_b"))
     grown = {
         name: growth(name, before[name], after[name], "conntrack_stats_b", 2)
@@ -94,24 +102,34 @@ def _judge_growth(report: Report) -> None:
         report.find("insert_failed", Verdict.WARN, say, value=grown["insert_failed"], limit="insert_failed_warn", evidence=lines)
 
 
+def _say_since_boot(report: Report) -> None:
+    """One sample says what was lost since the host was booted, not whether it still is."""
+    total = read(report.need("conntrack_stats_a"), sum_counters)
+    lines = [report.evidence("conntrack_stats_a", number) for number in (1, 2)]
+    for name, rule, what in (("drop", "drops", "packets were dropped"), ("insert_failed", "insert_failed", "insertions failed")):
+        if total.get(name):
+            report.find(rule, Verdict.INFO, f"{total[name]} {what} since the host was booted", value=total[name], evidence=lines)
+    report.unknown(Reason.MISSING, "whether connections are lost now needs a second sample of the counters, a while later")
+
+
 def _judge_messages(report: Report) -> None:
     section = report.sections.get("conntrack_full")
     if section is None or section.rc == 127:
         return
     lines = report.need("conntrack_full").lines
     if "== end" not in lines:
-        report.unknown(Reason.TRUNCATED, "the kernel's messages were cut")
-        return
+        report.unknown(Reason.TRUNCATED, "the kernel's messages have no closing line: there may be more of them")
     uptime = read(report.need("uptime_b"), parse_uptime) if "uptime_b" in report.sections else None
     found = [(number, line) for number, line in enumerate(lines, 1) if "table full" in line]
     recent: list[Evidence] = []
     for number, line in found:
         stamp = _MESSAGE.search(line)
         age = uptime - int(stamp[1]) if uptime is not None and stamp else None
-        if age is not None and age <= report.limits["full_recent_s"]:
+        if uptime is None or (age is not None and age <= report.limits["full_recent_s"]):
             recent.append(report.evidence("conntrack_full", number, "table full"))
     if recent:
-        say = f"the kernel said {len(recent)} times in the last hour that the table is full"
+        when = "in the last hour" if uptime is not None else "(when, this capture does not tell)"
+        say = f"the kernel said {len(recent)} times {when} that the table is full"
         report.find("table_full", Verdict.CRIT, say, value=len(recent), unit="messages", evidence=recent[-3:])
     elif found:
         say = f"the kernel has said {len(found)} times since it was booted that the table is full"
