@@ -1,4 +1,4 @@
-"""What happens to an IPv6 packet that comes in: the INPUT chain of ip6tables, followed rule by rule.
+"""What happens to an IPv6 packet that comes in: the INPUT chain of ip6tables, or one of nftables, followed rule by rule.
 
 Neighbour discovery is never tracked by the kernel (its state is UNTRACKED), and ICMPv6 errors are RELATED to a connection of this
 host. A condition that cannot be judged here (an interface, a source, a rate) makes its rule a maybe, never a yes.
@@ -116,7 +116,9 @@ def _says(match: Match, packet: Incoming) -> bool | None:
     option, value = match.option, match.value
     if option == "p":
         wanted = _ICMP if packet.icmp else {"tcp", "6"}
-        return value in wanted or value in ("all", "0", "ipv6")
+        return any(word in wanted for word in value.split(",")) or value in ("all", "0", "ipv6")
+    if option == "icmpv6-type" and "," in value:
+        return str(packet.icmp) in value.split(",")
     if option == "icmpv6-type":
         first, code, _ = value.partition("/")
         same = packet.icmp == (int(first) if re.fullmatch("[0-9]{1,3}", first) else _TYPES.get(first, -1)) or value == "any"
@@ -127,6 +129,10 @@ def _says(match: Match, packet: Incoming) -> bool | None:
         return any(_in_range(part, packet.port) for part in value.split(",")) if packet.port else False
     if option == "i" and value == "lo":
         return False
+    if option in ("ipv4", "udp"):
+        return False
+    if option == "nfproto":
+        return value == "ipv6"
     if option == "hl-eq":
         return value == "255" if packet.icmp >= 133 else None
     if option == "tcp-flags":

@@ -6,7 +6,7 @@ are shown without the lines nobody needs; these become empty lines, so that line
 
 from __future__ import annotations
 
-from checks.collectors.base import Collector
+from checks.collectors.base import Collector, Privilege
 from checks.collectors.ip import TABLE
 
 SWITCHES = Collector(
@@ -99,6 +99,21 @@ files /proc/sys/net/ipv6/bindv6only
     looks_like=r"^== (?:ss -ltne|/proc/net/tcp6)$|^LISTEN\s+\d+\s+\d+\s+\S+:\d+|^tcp6?\s+\d+\s+\d+\s+\S+:\d+\s+\S+\s+LISTEN"
     r"|^\s*sl\s+local_address\s+remote_address",
     max_bytes=4 << 20,
+)
+
+NFT_RULES = Collector(
+    "nft_rules",
+    "nftables' own rules for IPv6",
+    r"""
+if ! have nft; then echo 'nft not found' >&2; exit 127; fi
+echo '# Rules of nftables'
+as_root nft list ruleset inet && as_root nft list ruleset ip6 && echo '# End of rules'
+""",
+    looks_like=r"\A(?:#.*\n|flush ruleset\n|\s*\n)*table (?:inet|ip6?|arp|bridge|netdev) \S+ \{(?: # handle \d+)?\n",
+    optional=True,
+    timeout_s=30,
+    max_bytes=16 << 20,
+    privilege=Privilege.ROOT,
 )
 
 PREFERENCE = Collector(

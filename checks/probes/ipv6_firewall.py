@@ -7,13 +7,15 @@ answers vanish. Rules of a cloud's security groups are not on the host and not j
 from __future__ import annotations
 
 from checks.analyzers.ipv6_input import Fate, Incoming, fate_of
-from checks.analyzers.nft_tables import dropping_chains
+from checks.analyzers.nft_tables import XTABLES, dropping_chains
 from checks.collectors.iptables import LEGACY6, NFT6, NFT_CHAINS, PLAIN6
+from checks.collectors.ipv6 import NFT_RULES
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.iptables_rules import RuleSet
 from checks.parsers.iptables_save import read as read_saved
 from checks.parsers.nft_json import parse_nft
+from checks.parsers.nft_text import read_input
 from checks.parsers.reading import read
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.ip_sections import lines
@@ -31,7 +33,7 @@ Found = list[tuple[str, RuleSet]]
 def judge_firewall(report: Report) -> None:
     found = _rule_sets(report)
     ports = asked_ports(report.params.get("ports"))
-    report.fact("policies", {name: (rules.chain("filter", "INPUT") or _NO_CHAIN).policy for name, rules in found})
+    report.fact("policies", {_name(name, rules): (rules.chain("filter", "INPUT") or _NO_CHAIN).policy for name, rules in found})
     types = (*_ERRORS, _TOO_BIG, _SOLICITATION, *_DISCOVERY, _REDIRECT)
     fates = {kind: _worst(found, Incoming(icmp=kind)) for kind in types}
     report.fact("icmpv6", {str(kind): fate.end for kind, (_, fate) in sorted(fates.items())})
@@ -40,7 +42,8 @@ def judge_firewall(report: Report) -> None:
     _judge(report, "errors", Verdict.WARN, {_ERRORS[kind]: fates[kind] for kind in _ERRORS})
     if ports:
         _judge(report, "port", Verdict.CRIT, {f"TCP port {port}": _worst(found, Incoming(port=port)) for port in ports})
-    _judge_nft(report)
+    if not report.has(NFT_RULES.name):
+        _judge_nft(report)
 
 
 class _NoChain:
@@ -48,6 +51,10 @@ class _NoChain:
 
 
 _NO_CHAIN = _NoChain()
+
+
+def _name(section: str, rules: RuleSet) -> str:
+    return f"nft {rules.tool}" if section == NFT_RULES.name else section
 
 
 def _rule_sets(report: Report) -> Found:
@@ -65,9 +72,20 @@ def _rule_sets(report: Report) -> Found:
                 line = rules.gaps[0].line if rules.gaps else 0
                 raise EvidenceError(f"the rules of {name} are not whole", Reason.TRUNCATED, name, line)
             found.append((name, rules))
-    if not found and not report.has(NFT_CHAINS.name):
+    own = _native(report, by_iptables=any(name == NFT6.name for name, _ in found))
+    if not found and own is None and not report.has(NFT_CHAINS.name):
         raise EvidenceError("neither ip6tables nor nft shows its rules on this host", Reason.TOOL_MISSING)
-    return found
+    return found + (own or [])
+
+
+def _native(report: Report, *, by_iptables: bool) -> Found | None:
+    """The rules of nftables' own tables; None when they were not collected. Those that iptables-nft writes are read above."""
+    section = report.sections.get(NFT_RULES.name)
+    if section is None or section.rc == 127:
+        return None
+    sets = read(report.need(NFT_RULES.name), read_input)
+    written = {f"ip6 {table}" for table in XTABLES} if by_iptables else set()
+    return [(NFT_RULES.name, rules) for rules in sets if rules.family == 6 and rules.tool not in written]
 
 
 def _worst(found: Found, packet: Incoming) -> tuple[str, Fate]:
@@ -101,7 +119,7 @@ def _evidence(report: Report, section: str, fate: Fate) -> list[Evidence]:
 
 
 def _judge_nft(report: Report) -> None:
-    """A drop in a chain of nftables itself wins over any accept of ip6tables, and its rules are not read here."""
+    """A drop in a chain of nftables itself wins over any accept of ip6tables; here its rules were not collected."""
     section = report.sections.get(NFT_CHAINS.name)
     if section is None or section.rc == 127:
         return
@@ -117,7 +135,7 @@ PROBES: tuple[Probe, ...] = (
         id="ipv6.firewall",
         title="Firewall for IPv6",
         question="Does this host's firewall let in what IPv6 cannot live without?",
-        collectors=(NFT6, LEGACY6, PLAIN6, NFT_CHAINS),
+        collectors=(NFT6, LEGACY6, PLAIN6, NFT_RULES, NFT_CHAINS),
         judge=judge_firewall,
         params=(Param("ports", "text", help="TCP ports that must be open, for example 80,443"),),
         facts=(
@@ -144,9 +162,16 @@ PROBES: tuple[Probe, ...] = (
                 "accept ipv6-icmp types 1, 3 and 4, or RELATED,ESTABLISHED, in INPUT",
             ),
             Rule(
-                "port", "a TCP port is closed for IPv6", "ip6tables has rules of its own beside iptables", "open it in ip6tables"
+                "port",
+                "a TCP port is closed for IPv6",
+                "ip6tables has rules of its own beside iptables",
+                "open it in ip6tables, or in nftables where the drop is",
             ),
-            Rule("nftables", "an nftables chain drops on input", "nft(8): a drop in any base chain is final"),
+            Rule(
+                "nftables",
+                "an nftables chain may drop on input, and its rules were not collected",
+                "nft(8): a drop in any base chain is final",
+            ),
         ),
         sources=("RFC 4890", "ip6tables(8)", "nft(8)"),
     ),
