@@ -8,7 +8,7 @@ MEMINFO = Collector(
     "meminfo",
     "Memory in use, by kind",
     "cat /proc/meminfo",
-    looks_like=r"\AMemTotal:\s+\d+ kB$",
+    looks_like=r"^(?:MemTotal|SUnreclaim):\s+\d+ kB$",
 )
 
 VMSTAT = Collector(
@@ -31,6 +31,6 @@ SLABINFO = Collector(
     "slabinfo",
     "Slab caches (root)",
     "if [ -r /proc/slabinfo ]; then cat /proc/slabinfo; else echo unreadable; fi",
-    looks_like=r"\Aslabinfo - version: \d",
+    looks_like=r"\Aslabinfo - version: \d|\A\s*Active / Total Objects \(% used\)|^\s*OBJS ACTIVE +USE OBJ SIZE",
     optional=True,
 )

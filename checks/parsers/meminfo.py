@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from jc.parsers import proc_slabinfo
@@ -16,8 +17,9 @@ from checks.parsers.keyed import Counter, parse_colon_keyed
 from checks.parsers.reading import whole_lines
 from checks.results import Reason
 
-# Every kernel prints this row; Percpu (from 4.21 on) would be the next, so a text that ends here says nothing of Percpu.
+# Every kernel prints this row; Percpu (from 4.21 on) would be the next, so a text that ends here says nothing of it.
 _BEFORE_PERCPU = "VmallocChunk"
+_SLABTOP = re.compile(r"\d+ +\d+ +\d+% +[\d.]+K +\d+ +\d+ +(\d+)K +(\S+)")
 
 
 @dataclass(frozen=True)
@@ -29,24 +31,26 @@ class Slab:
     line: int
 
 
+def reaches_percpu(memory: dict[str, Counter]) -> bool:
+    """True when the rows reach the place where Percpu would stand."""
+    return _BEFORE_PERCPU in memory and list(memory)[-1] != _BEFORE_PERCPU
+
+
 def parse_meminfo(text: str) -> dict[str, Counter]:
-    """Bytes by name (plain counts for rows without a unit). Raises ParseError for a text that ends before Percpu could come."""
+    """Bytes by name (plain counts for rows without a unit), of the rows that are there."""
     fields = parse_colon_keyed(text)
-    for name in ("MemTotal", "SUnreclaim"):
-        if name not in fields:
-            raise ParseError(f"this has no row {name}, so it is not the whole of /proc/meminfo", line=1)
-    if _BEFORE_PERCPU not in fields or list(fields)[-1] == _BEFORE_PERCPU:
-        raise ParseError("/proc/meminfo stops early; its rows after VmallocChunk are missing", Reason.TRUNCATED, line=len(fields))
     return {
         name: Counter(field.number() * (1024 if field.value.endswith(" kB") else 1), field.line) for name, field in fields.items()
     }
 
 
 def parse_slabinfo(text: str) -> list[Slab]:
-    """The slab caches, largest first; empty when this user may not read them."""
+    """The slab caches, largest first, also of slabtop; empty when this user may not read them."""
     lines = whole_lines(text)
     if lines == ["unreadable"]:
         return []
+    if lines and lines[0].lstrip().startswith(("Active / Total", "OBJS ACTIVE")):
+        return _slabtop(lines)
     if not lines or not lines[0].startswith("slabinfo - version: 2"):
         raise ParseError("this does not begin like /proc/slabinfo, version 2", line=1)
     try:
@@ -55,3 +59,10 @@ def parse_slabinfo(text: str) -> list[Slab]:
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise ParseError("a row of /proc/slabinfo is not whole", Reason.TRUNCATED) from error
     return sorted(slabs, key=lambda slab: -slab.bytes)
+
+
+def _slabtop(lines: list[str]) -> list[Slab]:
+    found = [(number, match) for number, line in enumerate(lines, 1) if (match := _SLABTOP.fullmatch(line.strip()))]
+    if not found:
+        raise ParseError("slabtop shows no cache here", Reason.TRUNCATED, line=len(lines))
+    return sorted((Slab(match[2], int(match[1]) << 10, number) for number, match in found), key=lambda slab: -slab.bytes)

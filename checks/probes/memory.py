@@ -11,7 +11,7 @@ from checks.collectors.kernel import UPTIME
 from checks.collectors.memory import FS_OBJECTS, MEMINFO, SLABINFO, VMSTAT
 from checks.errors import EvidenceError, ParseError
 from checks.parsers.keyed import Counter, parse_flat_keyed
-from checks.parsers.meminfo import Slab, parse_meminfo, parse_slabinfo
+from checks.parsers.meminfo import Slab, parse_meminfo, parse_slabinfo, reaches_percpu
 from checks.parsers.reading import read, read_file, whole_lines, whole_numbers
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Reason, Verdict
@@ -31,7 +31,7 @@ def judge(report: Report) -> None:
     if memory:
         _judge_meminfo(report, memory, slabs)
     else:
-        report.unknown(Reason.MISSING, "/proc/meminfo was not collected", rule="unreclaimable")
+        _tell_largest(report, slabs, "/proc/meminfo was not collected")
     if dentries:
         _judge_dentries(report, *dentries)
     else:
@@ -71,7 +71,34 @@ def _judge_meminfo(report: Report, memory: dict[str, Counter], slabs: list[Slab]
         if name in memory:
             report.fact(fact, int(memory[name]), "meminfo", memory[name].line)
     report.fact("top_slabs", [{"name": slab.name, "bytes": slab.bytes} for slab in slabs[:_TOP]])
-    total, held = memory["MemTotal"], memory["SUnreclaim"]
+    _judge_unreclaimable(report, memory, slabs)
+    if "Percpu" in memory and "MemTotal" in memory:
+        _judge_percpu(report, memory["Percpu"], memory["MemTotal"])
+    elif not reaches_percpu(memory):
+        say = "/proc/meminfo stops early, or rows were picked: those after VmallocChunk are missing"
+        report.unknown(Reason.TRUNCATED, say, rule="percpu")
+
+
+def _tell_largest(report: Report, slabs: list[Slab], why: str) -> None:
+    say = why
+    if slabs:
+        report.fact("top_slabs", [{"name": slab.name, "bytes": slab.bytes} for slab in slabs[:_TOP]])
+        say = f"{why}; the largest slab cache is {slabs[0].name} with {slabs[0].bytes / _MIB:.0f} MiB"
+    lines = [report.evidence("slabinfo", slabs[0].line, slabs[0].name)] if slabs else []
+    report.unknown(Reason.MISSING, say, lines, rule="unreclaimable")
+
+
+def _judge_unreclaimable(report: Report, memory: dict[str, Counter], slabs: list[Slab]) -> None:
+    held = memory.get("SUnreclaim")
+    if held is None or "MemTotal" not in memory:
+        if held is not None and report.level(held, "unreclaimable_bytes")[0] != Verdict.OK:
+            say = f"the kernel holds {held / _GIB:.1f} GiB of unreclaimable slab"
+            line = report.evidence("meminfo", held.line, "SUnreclaim")
+            report.find("unreclaimable", Verdict.WARN, say, value=int(held), limit="unreclaimable_bytes", evidence=[line])
+        else:
+            _tell_largest(report, slabs, "the rows MemTotal and SUnreclaim of /proc/meminfo are not both there")
+        return
+    total = memory["MemTotal"]
     ratio = held / max(total, 1)
     level, limit = report.level(ratio, "unreclaimable_ratio")
     value: float = ratio
@@ -83,13 +110,14 @@ def _judge_meminfo(report: Report, memory: dict[str, Counter], slabs: list[Slab]
     say = f"the kernel holds {held / _GIB:.1f} GiB of unreclaimable slab, {ratio:.1%} of memory{largest}"
     lines = [report.evidence("meminfo", held.line, "SUnreclaim"), report.evidence("meminfo", total.line, "MemTotal")]
     report.find("unreclaimable", level, say, value=value, limit=limit, evidence=lines)
-    if "Percpu" in memory:
-        percpu = memory["Percpu"]
-        level, limit = report.level(percpu / max(total, 1), "percpu_ratio")
-        say = f"per-CPU memory takes {percpu / _MIB:.0f} MiB, {percpu / max(total, 1):.1%} of memory"
-        say += "; many memory cgroups are the usual cause" if level == Verdict.WARN else ""
-        line = report.evidence("meminfo", percpu.line, "Percpu")
-        report.find("percpu", level, say, value=percpu / max(total, 1), limit=limit, evidence=[line])
+
+
+def _judge_percpu(report: Report, percpu: Counter, total: Counter) -> None:
+    level, limit = report.level(percpu / max(total, 1), "percpu_ratio")
+    say = f"per-CPU memory takes {percpu / _MIB:.0f} MiB, {percpu / max(total, 1):.1%} of memory"
+    say += "; many memory cgroups are the usual cause" if level == Verdict.WARN else ""
+    line = report.evidence("meminfo", percpu.line, "Percpu")
+    report.find("percpu", level, say, value=percpu / max(total, 1), limit=limit, evidence=[line])
 
 
 def _judge_dentries(report: Report, counts: tuple[int, int], shift: int) -> None:

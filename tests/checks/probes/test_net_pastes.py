@@ -137,7 +137,7 @@ PICKED = "Name:    app\nNSpid:   231504   1\nSigBlk:  0000000000000000\nSigIgn: 
 
 
 @pytest.mark.parametrize(("text", "verdict"), [
-    ("$ P=$(docker inspect -f '{{.State.Pid}}' app)\n$ grep -E '^(Name|NSpid|Sig)' /proc/$P/status\n" + PICKED.format("0000000100000440"),
+    ("$ P=$(pidof app)\n$ grep -E '^(Name|NSpid|Sig)' /proc/$P/status\n" + PICKED.format("0000000100000440"),
      "crit"),
     (PICKED.format("0000000100000440").replace("NSpid:   231504   1\n", ""), "unknown"),
     (PICKED.format("0000000100000440").replace("NSpid:   231504   1", "Pid:\t1"), "crit"),
@@ -158,7 +158,7 @@ def test_it_tells_drops_since_boot_and_reads_an_indented_table() -> None:
 
 
 def test_it_reads_the_kernel_from_proc_version() -> None:
-    line = "Linux version 4.19.90-24.4.v2101.ky10.x86_64 (builder@host) (gcc version 7.3.0 (GCC)) #1 SMP Mon May 24 12:14:55 CST 2021\n"
+    line = "Linux version 4.19.90-24.4.v2101.ky10.x86_64 (builder@host) (gcc version 7.3.0 (GCC)) #1 SMP\n"
     result = judge("kernel.gate", f"$ cat /proc/version\n{line}", gate="memcg_numa_stat_cost")
     assert (told(result), result.facts["distro"]) == (("warn", "defect"), "ky10")
     assert judge("kernel.gate", line, gate="pids").verdict == "ok"
