@@ -34,7 +34,9 @@ def lacks_way_to(routes: Routes, gateway: str) -> bool:
 
 def lacks_default(routes: Routes) -> bool:
     """True when a default route would stand above what is there. Asked of Kubernetes nodes only, whose kernels have no hash."""
-    underlay = [route for route in routes.routes if _is_network(route) and not all(map(_is_local_device, route.devices))]
+    underlay = [
+        route for route in routes.routes if _is_network(route, routes.tool) and not all(map(_is_local_device, route.devices))
+    ]
     others = [route for route in routes.routes if route.type == "blackhole" or any(hop.gateway for hop in route.nexthops)]
     last = routes.routes[-1].prefix.value
     return bool(underlay and others and last) and _is_by_address(routes) and not any(route.is_default for route in routes.routes)
@@ -44,12 +46,17 @@ def _is_by_address(routes: Routes) -> bool:
     """Only the main table is listed, in ascending order, networks of this host among it."""
     found = routes.routes
     ascends = all(one.prefix.value <= two.prefix.value for one, two in pairwise(found))
-    return ascends and any(map(_is_network, found)) and all(route.family == 4 and route.table == "main" for route in found)
+    return (
+        ascends
+        and any(_is_network(route, routes.tool) for route in found)
+        and all(route.family == 4 and route.table == "main" for route in found)
+    )
 
 
-def _is_network(route: Route) -> bool:
-    """The route of a network that an address of this host lies in."""
-    return route.proto == "kernel" and not route.prefix.is_host and not any(hop.gateway for hop in route.nexthops)
+def _is_network(route: Route, tool: str) -> bool:
+    """The route of a network that an address of this host lies in. busybox and /proc tell no protocol."""
+    told = route.proto == "kernel" or tool == "procfs" or (not route.proto and route.scope == "link" and bool(route.src))
+    return told and not route.prefix.is_host and bool(route.devices) and not any(hop.gateway for hop in route.nexthops)
 
 
 def _is_local_device(dev: str) -> bool:

@@ -76,6 +76,7 @@ ROUTE4 = Collector(
     rf"|^(?:default|{_V4})[^\n]*\n?\s+nexthop (?:via \d+\.|dev )"
     rf"|^(?:{_TYPES} )?(?:{_DEFAULT4}|{_V4}) (?:via|dev|proto|table|metric|scope|nhid) {_NO_NEIGHBOUR}(?!.*\n +cache)"
     r"|^(?:blackhole|unreachable|prohibit) \d+\.|\AIface\s+Destination\s+Gateway|^== /proc/net/route$",
+    also_like=r"^Destination +Gateway +Genmask +Flags +(?:Metric|MSS)",
     max_bytes=_MEGABYTES_4,
 )
 
@@ -110,7 +111,16 @@ RULE6 = Collector(
 _NEIGH = "ip_or_files '' 'neigh show' /proc/net/arp"
 _NEIGH_LOOKS = rf'"state":\s*\["{_STATES}"\]|^[0-9a-f.:]+ (?:dev \S+ )?.*\b{_STATES} *$|\AIP address\s+HW type'
 
-NEIGH = Collector("neigh", "Neighbours (ARP and NDP)", TABLE + _NEIGH, looks_like=_NEIGH_LOOKS, max_bytes=_MEGABYTES_4)
+_ARP_LOOKS = r"^Address +HWtype +HWaddress|^\S+ \([0-9.]+\) at (?:<incomplete>|[0-9a-f:]{17}) .*\bon \S+$"
+
+NEIGH = Collector(
+    "neigh",
+    "Neighbours (ARP and NDP)",
+    TABLE + _NEIGH,
+    looks_like=_NEIGH_LOOKS,
+    also_like=_ARP_LOOKS,
+    max_bytes=_MEGABYTES_4,
+)
 
 NEIGH_AGAIN = Collector(
     "neigh_again",
@@ -122,7 +132,7 @@ NEIGH_AGAIN = Collector(
     max_bytes=_MEGABYTES_4,
 )
 
-NEIGH_SAMPLES = replace(NEIGH, name="neighbours", sampled=True)
+NEIGH_SAMPLES = replace(NEIGH, name="neighbours", sampled=True, also_like="")
 LINK_SAMPLES = replace(LINK, name="links", sampled=True, also_like="")
 
 CONF = Collector(

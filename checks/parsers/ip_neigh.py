@@ -1,4 +1,4 @@
-"""Neighbours, from ``ip -j neigh``, the text of iproute2 and busybox, or /proc/net/arp.
+"""Neighbours, from ``ip -j neigh``, the text of iproute2 and busybox, ``arp -n``, or /proc/net/arp.
 
 STALE, DELAY, PROBE, REACHABLE, PERMANENT and NOARP are healthy states. iproute2 6.1 with ``-s`` glues ``used 0/0/0probes 0``.
 
@@ -13,10 +13,11 @@ STALE, DELAY, PROBE, REACHABLE, PERMANENT and NOARP are healthy states. iproute2
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.errors import ParseError
+from checks.parsers.arp_text import is_arp, read_arp_lines
 from checks.parsers.ip_output import built, guarded, read_output
 from checks.parsers.ip_prefix import Address
 
@@ -70,6 +71,9 @@ def parse_neighbours(text: str) -> Neighbours:
         entries = [built(element.line, _from_json, element.data) for element in output.elements]
     elif output.tool == "procfs":
         entries = [built(number, _read_arp, line.split()) for number, line in output.file("/net/arp")[1:] if line.strip()]
+    elif is_arp(output.lines):
+        entries = [built(number, _from_json, data) for number, data in read_arp_lines(output.lines)]
+        output = replace(output, tool="procfs")
     else:
         entries = [built(number, _read_line, line) for number, line in output.lines]
     return Neighbours(output.tool, output.framed, tuple(entries))
@@ -95,8 +99,6 @@ def _from_json(line: int, data: dict[str, Any]) -> Neighbour:
 
 def _read_line(number: int, line: str) -> Neighbour:
     words = re.sub(r"(\d)probes\b", r"\1 probes", line).split()
-    if words[0].startswith("?") or words[0] == "Address":
-        raise ParseError(f"line {number}: this is the output of arp; run ip neigh", line=number)
     data: dict[str, Any] = {"dst": words[0], "state": []}
     rest = iter(words[1:])
     for word in rest:

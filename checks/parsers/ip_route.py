@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from checks.errors import ParseError
 from checks.parsers.ip_output import built, guarded, read_output
 from checks.parsers.ip_prefix import Prefix
-from checks.parsers.ip_route_proc import read_proc
+from checks.parsers.ip_route_proc import is_route_n, read_proc, read_route_n
 from checks.parsers.ip_route_text import TYPES, read_lines
 
 ERRORS = {"blackhole": "EINVAL", "unreachable": "EHOSTUNREACH", "prohibit": "EACCES", "throw": "EAGAIN"}
@@ -120,6 +120,8 @@ def parse_routes(text: str, family: int = 4) -> Routes:
         objects = [(element.line, element.data) for element in output.elements]
     elif output.tool == "procfs":
         objects = read_proc(output, family)
+    elif is_route_n(output.lines):
+        objects, output = read_route_n(output.lines), replace(output, tool="procfs")
     else:
         objects = read_lines(output.lines)
     routes = [built(line, build_route, data, family) for line, data in objects if built(line, _family, data, family) == family]

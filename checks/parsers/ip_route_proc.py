@@ -1,13 +1,17 @@
-"""Routes without any tool: /proc/net/route (the main table, little-endian hex words), fib_trie (own addresses), ipv6_route.
+"""Routes without ip: /proc/net/route (the main table, little-endian hex words), fib_trie (own addresses), ipv6_route, route -n.
 
 /proc/net/route shows neither the nexthops of a multipath route nor the type of an error route other than its reject flag, which a
-blackhole does not have; a route without a device is therefore read as one of these two, never as a way out.
+blackhole does not have; a route without a device is therefore read as one of these two, never as a way out. ``route -n`` shows
+that file in words.
 
 >>> from checks.parsers.ip_output import read_output
 >>> text = ("== /proc/net/route\\nIface\\tDestination\\tGateway\\tFlags\\tRefCnt\\tUse\\tMetric\\tMask\\tMTU\\tWindow\\tIRTT\\n"
 ...         "eth0\\t00000000\\t010200C0\\t0003\\t0\\t0\\t100\\t00000000\\t0\\t0\\t0\\n\\n== end\\n")
 >>> read_proc(read_output(text), 4)
 [(3, {'dst': '0.0.0.0/0', 'metric': 100, 'dev': 'eth0', 'gateway': '192.0.2.1'})]
+>>> read_route_n([(1, "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface"),
+...               (2, "10.244.1.0      192.0.2.7       255.255.255.0   UG    0      0        0 eth0")])
+[(2, {'dst': '10.244.1.0/24', 'metric': 0, 'dev': 'eth0', 'gateway': '192.0.2.7'})]
 """
 
 from __future__ import annotations
@@ -93,3 +97,37 @@ def _read_trie(lines: list[tuple[int, str]]) -> list[tuple[int, dict[str, Any]]]
         elif (match := re.match(r"^\s+/(\d+) (?:host|link) (LOCAL|BROADCAST)\b", line)) and table in ("local", "main"):
             found.append((number, {"type": match[2].lower(), "dst": f"{leaf}/{match[1]}", "table": "local"}))
     return list({(data["type"], data["dst"]): (number, data) for number, data in reversed(found)}.values())[::-1]
+
+
+def is_route_n(lines: list[tuple[int, str]]) -> bool:
+    """True for what ``route -n`` prints, and for ``netstat -rn``, which leaves out the metric."""
+    return bool(lines) and lines[0][1].startswith(("Kernel IP routing table", "Destination "))
+
+
+def read_route_n(lines: list[tuple[int, str]]) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of ``route -n`` as objects. Raises ParseError for names instead of addresses, and for netstat's columns."""
+    rows = [(number, line.split()) for number, line in lines if not line.startswith("Kernel IP routing table")]
+    if not rows or rows[0][1] != _COLUMNS:
+        number, words = rows[0] if rows else lines[0]
+        tool = "netstat -rn, which shows no metric" if "irtt" in words else "another tool"
+        raise ParseError(f"line {number}: this is the output of {tool}; run ip route show table all", line=number)
+    return [(number, _read_row(number, words)) for number, words in rows[1:]]
+
+
+def _read_row(number: int, words: list[str]) -> dict[str, Any]:
+    if len(words) != len(_COLUMNS) or not words[4].isdigit():
+        raise ParseError(f"line {number} is not a row of route -n", line=number)
+    target, gateway, mask, flags, metric, dev = *words[:5], words[7]
+    try:
+        length = Address.parse(mask).value.bit_count()
+        data: dict[str, Any] = {"dst": f"{Address.parse('0.0.0.0' if target == 'default' else target)}/{length}"}  # noqa: S104
+        way = None if gateway in ("*", "-") else Address.parse(gateway)
+    except ParseError:
+        raise ParseError(f"line {number} holds a name instead of an address; run route -n", line=number) from None
+    data["metric"] = int(metric)
+    if dev in ("*", "-") or "!" in flags:
+        return data | {"type": "unreachable" if "!" in flags else "blackhole"}
+    return data | {"dev": dev} | ({"gateway": str(way)} if "G" in flags and way and way.value else {})
+
+
+_COLUMNS = "Destination Gateway Genmask Flags Metric Ref Use Iface".split()  # noqa: SIM905

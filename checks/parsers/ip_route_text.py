@@ -37,10 +37,8 @@ _AFTER_ENCAP = _words("via dev table proto scope metric nhid")
 _NUMBERS = frozenset({"metric", "weight", "nhid"})
 _TARGET = re.compile(r"^(default|[0-9a-fA-F.:]+(/\d{1,3})?)$")
 _OTHER_TOOLS = (
-    ("Kernel IP routing table", "route -n or netstat -rn"),
     ("Kernel IPv6 routing table", "route -6 -n"),
     ("Routing tables", "netstat -rn"),
-    ("Destination ", "route -n or netstat -rn"),
 )
 
 

@@ -131,8 +131,10 @@ class Maker:
         if self.pick.random() < 0.15:
             return f"route {verb} {self.prefix()} {tos} {where} nhid {one(list(OBJECTS))}"
         tail = f"{where} {one(['', '', 'mtu lock 1400', 'proto bird', 'proto 80'])}"
-        if self.family == 6:
-            tail += one(["", "", " pref low", " pref high", " pref medium"])
+        if (
+            self.family == 6 and "metric" in where
+        ):  # a dump shows the preference of the first leg only
+            tail += " pref low" if "metric 50" in where else " pref high"
         if self.pick.random() < 0.1:
             return f"route {verb} default {tos} {self.way()} {tail}"
         if self.family == 6 and self.pick.random() < 0.05:
@@ -287,6 +289,8 @@ def test_it_follows_incoming_packets_as_the_kernel_does(lab: Lab, chunk: int) ->
         lab.batch(4, ["addr add 10.0.2.1/24 dev eth2"] * without)
         for flow, ours, said in zip(flows, fates, kernel, strict=True):
             seen.add(ours.result)
+            if ours.result == "unknown":  # a rule for a user: nobody said whose packet it is
+                continue
             legs = ours.answer.devices if ours.answer else ()
             if isinstance(said, str):
                 right = ours.error == said

@@ -221,3 +221,48 @@ def test_it_does_not_guess_what_a_table_holds_that_was_not_shown() -> None:
     found = judge("ip.lpm", f"# ip rule\n{FROM}# ip r\n{ROUTE}", dst="203.0.113.7", src="192.0.2.10")
     assert "looks up table 7, which is not in this dump" in found.finding
     assert judge("ip.lpm", f"# ip rule\n{FROM}# ip r\n{ROUTE}", dst="203.0.113.7").facts["prefix"] == "0.0.0.0/0"
+
+
+ROUTE_N = """Kernel IP routing table
+Destination     Gateway         Genmask         Flags Metric Ref    Use Iface
+0.0.0.0         192.0.2.1       0.0.0.0         UG    100    0        0 eth0
+10.0.0.0        -               255.0.0.0       !H    0      -        0 -
+172.19.1.0      0.0.0.0         255.255.255.192 U     0      0        0 *
+172.19.4.7      192.0.2.7       255.255.255.255 UGH   0      0        0 eth0
+192.0.2.0       0.0.0.0         255.255.255.0   U     100    0        0 eth0
+"""
+
+
+def test_it_reads_what_route_n_prints() -> None:
+    found = judge("ip.route", f"$ route -n\n{ROUTE_N}", LINK)
+    assert (found.verdict, found.facts["variant"]) == (Verdict.OK, "procfs")
+    assert [route["type"] for route in found.facts["routes"]] == ["unicast", "unreachable", "blackhole", "unicast", "unicast"]
+    assert rules(judge("ip.route", ROUTE_N.replace("192.0.2.1  ", "192.0.3.1  "), ADDR)) == set(), "its gateway may follow"
+    assert rules(judge("ip.route", ROUTE_N.replace("192.0.2.1  ", "192.0.1.1  "), ADDR)) == {"R02"}
+    assert judge("ip.route", f"# route -n\n{ROUTE_N}# ip r\n{ROUTE}", LINK).facts["variant"] == "iproute2"
+
+
+@pytest.mark.parametrize(("old", "new", "say"), [
+    ("192.0.2.1  ", "gateway    ", "holds a name instead of an address"),
+    ("Metric Ref    Use", "  MSS Window  irtt", "netstat -rn, which shows no metric"),
+    ("100    0        0 eth0\n10", "100    0        0\n10", "is not a row of route -n"),
+], ids=["names", "netstat", "row"])  # fmt: skip
+def test_it_says_what_to_run_instead(old: str, new: str, say: str) -> None:
+    found = judge("ip.route", ROUTE_N.replace(old, new), LINK)
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.UNPARSED)
+    assert say in found.finding
+
+
+ARP = """Address                  HWtype  HWaddress           Flags Mask            Iface
+192.0.2.1                        (incomplete)                              eth0
+192.0.2.7                ether   02:00:5e:10:00:07   C                     eth0
+"""
+ARP_AN = "? (192.0.2.1) at <incomplete> on eth0\n? (192.0.2.7) at 02:00:5e:10:00:07 [ether] on eth0\n"
+
+
+@pytest.mark.parametrize("text", [ARP, ARP_AN], ids=["arp -n", "arp -an"])
+def test_it_reads_what_arp_prints(text: str) -> None:
+    found = judge("ip.neigh", text, ROUTE)
+    assert found.facts["unanswered"] == 1
+    assert found.finding.startswith("default gateway 192.0.2.1 on eth0 is INCOMPLETE")
+    assert judge("ip.neigh", text.replace("192.0.2.7", "node-7"), ROUTE).reason == Reason.UNPARSED
