@@ -49,7 +49,7 @@ EVAL = Collector(
   rpm --eval "%{{?$m}}"
 done
 printf '== end\\n'""",
-    looks_like=r"^== __os_install_post$",
+    looks_like=r"^== __os_install_post$|^.{0,200}[#$%>] ?rpm (?:--eval|-E)[ =]",
 )
 ELF = Collector(
     "elf",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 
+from checks.analyzers.rpm_post import strips
 from checks.analyzers.rpm_strip import macro_family
 from checks.collectors.rpm import EVAL, SHOWRC, VERSION
 from checks.errors import ParseError
 from checks.parsers.files import split_files
 from checks.parsers.reading import read
+from checks.parsers.rpm_eval import Answer, is_session, parse_session
 from checks.parsers.rpm_showrc import Showrc, parse_showrc
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.results import Reason, Verdict
@@ -58,6 +60,9 @@ def judge_env(report: Report) -> None:
 
 def judge_eval(report: Report) -> None:
     section = report.need("eval")
+    if is_session(section.text):
+        _judge_session(report, read(section, parse_session))
+        return
     files = split_files(section.text)
     if not files.complete:
         raise ParseError("the list of macros was cut: its closing line is missing", Reason.TRUNCATED, "eval")
@@ -72,6 +77,18 @@ def judge_eval(report: Report) -> None:
     report.fact("macros", values)
     defined = sum(value is not None for value in values.values())
     report.find("host", Verdict.INFO, f"{defined} of {len(values)} macros are defined on this host")
+
+
+def _judge_session(report: Report, answers: list[Answer]) -> None:
+    """What a person asked rpm on a terminal."""
+    report.fact("macros", {answer.name: answer.value for answer in answers})
+    defined = [answer for answer in answers if answer.value is not None]
+    lines = [report.evidence("eval", answer.line) for answer in answers[:5]]
+    say = f"{len(defined)} of {len(answers)} macros are defined on this host"
+    post = next((answer.value for answer in answers if answer.name == "__os_install_post"), None)
+    if post is not None:
+        say += f"; __os_install_post {'strips' if strips(post, lambda _: None) else 'does not strip'} what is packaged"
+    report.find("host", Verdict.INFO, say, evidence=lines)
 
 
 PROBES: tuple[Probe, ...] = (

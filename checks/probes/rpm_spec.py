@@ -43,7 +43,7 @@ def judge_spec(report: Report) -> None:
     if spec.noarch:
         report.skip("a noarch package holds no machine code: there is nothing to strip and no debuginfo")
     elif hidden := [place for place in spec.hidden if _may_decide(place)]:
-        say = f"line {hidden[0].line} brings in macros that are not in this text ({hidden[0].text[:60]}), and they may decide"
+        say = f"macros come in that are not in this text ({hidden[0].text[:60]}), and they may decide"
         report.unknown(Reason.MISSING, say, [report.evidence("spec", place.line) for place in hidden[:5]], "S1")
     else:
         _goals(report, spec, found, outcomes)
@@ -160,7 +160,7 @@ def _style(report: Report, spec: Spec) -> None:
     if spec.comment_macros:
         place = spec.comment_macros[0]
         more = f" and {len(spec.comment_macros) - 1} more" if spec.comment_macros[1:] else ""
-        say = f"%{place.name} in the comment of line {place.line}{more} is still expanded; write %%{place.name}"
+        say = f"%{place.name} in a comment{more} is still expanded; write %%{place.name}"
         marks = [report.evidence("spec", place.line, place.name) for place in spec.comment_macros[:5]]
         report.find("S10", Verdict.WARN, say, value=len(spec.comment_macros), evidence=marks)
     seen: dict[str, Definition] = {}
@@ -170,8 +170,12 @@ def _style(report: Report, spec: Spec) -> None:
             continue
         first = seen.setdefault(definition.name, definition)
         if first.body != definition.body and first.options == definition.options:
-            say = f"{definition.name} has two bodies, in line {first.line} and {definition.line}; the last one wins"
+            say = f"{definition.name} has two bodies, {_short(first)} and {_short(definition)}; the last one wins"
             report.find("S11", Verdict.WARN, say, evidence=[_at(report, first), _at(report, definition)])
+
+
+def _short(definition: Definition) -> str:
+    return repr(definition.body if len(definition.body) < 40 else definition.body[:37] + "...")
 
 
 _SPEC_RULES = (
