@@ -66,7 +66,13 @@ def pods(model: KubeProxy) -> list[str]:
     found = list(dict.fromkeys(found))[:_MOST_PODS]
     if len(found) == 1 and cidr:
         found += _others(cidr, found[0])
-    return found or _anyone(model)
+    return found or _within(cidr) or _anyone(model)
+
+
+def _within(cidr: str | None) -> list[str]:
+    """Two addresses of the pod network, as pods of two nodes have them."""
+    network = ipaddress.ip_network(cidr, strict=False) if cidr else None
+    return [str(network[place]) for place in (10, 266)] if network and network.num_addresses > 512 else []
 
 
 def _others(cidr: str, pod: str) -> list[str]:
@@ -93,7 +99,7 @@ def _takes_new(rule: Rule) -> bool:
 def forwarded(model: KubeProxy, host: Host) -> list[Branch]:
     """What becomes of plain packets between pods in FORWARD; empty when no pod is known."""
     known = pods(model)
-    elsewhere = _docker_bridges(model)
+    elsewhere = _not_from(model)
     tracer = Tracer(model.rules, assumed_node(model, host.node))
     ends: list[Branch] = []
     for src in known:
@@ -104,12 +110,12 @@ def forwarded(model: KubeProxy, host: Host) -> list[Branch]:
     return ends
 
 
-def _docker_bridges(model: KubeProxy) -> dict[tuple[str, str], bool]:
-    """Where no routes tell, the packet comes from a pod on another node, so not out of a bridge of Docker on this one."""
+def _not_from(model: KubeProxy) -> dict[tuple[str, str], bool]:
+    """Where no routes tell, the packet comes from a pod on another node, so not out of lo or a bridge of Docker on this one."""
     table = model.rules.tables.get("filter")
     rules = table.rules() if table else ()
     names = {match.value for rule in rules for match in rule.matches if match.option == "i"}
-    return {("i", name): False for name in names if name.startswith(("docker", "br-"))}
+    return {("i", name): False for name in names if name == "lo" or name.startswith(("docker", "br-"))} | {("o", "lo"): False}
 
 
 def _device(host: Host, address: str) -> str | None:
@@ -145,10 +151,10 @@ def _without_kube_forward(model: KubeProxy, chain: Chain, ends: list[Branch], *,
 
 def _refused(model: KubeProxy, end: Branch) -> Fault:
     deciding = end.path[-1]
-    anyone = end.packet.src in _ANYONE[4] + _ANYONE[6]
-    who = "one pod to another" if anyone else f"pod {end.packet.src} to pod {end.packet.dst}"
+    known = {pick.ip for service in model.by_suffix.values() for pick in service.picks}
+    who = f"pod {end.packet.src} to pod {end.packet.dst}" if end.packet.src in known else "one pod to another"
     say = f"FORWARD ends with {end.verdict} for a new packet from {who}"
-    line = Line(model.rules.section, deciding.line, "DROP" if "DROP" in deciding.text else "")
+    line = Line(model.rules.section, deciding.line, end.verdict if end.verdict in deciding.text else "")
     accepts = [rule for rule in model.rules.rules_of("filter", "KUBE-FORWARD") if rule.target == "ACCEPT"]
     return Fault("K25", Verdict.CRIT, say, (line, *(at(model, rule, "ACCEPT") for rule in accepts[:2])))
 

@@ -88,13 +88,17 @@ def ipvs_device(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]
 
 
 def rules_of_another_mode(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
-    """K39: DNAT rules of iptables mode while kube-proxy runs in another."""
+    """K39: rules of iptables mode, which send on or refuse, while kube-proxy runs in another."""
     if host.mode not in ("ipvs", "nftables"):
         return
     live: list[Rule] = []
     for service in model.services:
         if service.picks:
             live += [rule for chain in service.chains.values() for rule in model.references.get(("nat", chain), [])]
+    refusing = [rule for rule in model.rules.rules_of("filter", "KUBE-SERVICES") if rule.target == "REJECT"]
+    if refusing and model.references.get(("filter", "KUBE-SERVICES")):
+        say = f"{len(refusing)} services are still refused by rules of iptables mode while kube-proxy runs in {host.mode} mode"
+        yield Fault("K39", Verdict.CRIT, say, tuple(at(model, rule, "REJECT") for rule in refusing[:3]), len(refusing))
     hooked = any(rule.chain in ("PREROUTING", "OUTPUT") for rule in model.references.get(("nat", "KUBE-SERVICES"), []))
     if live and hooked:
         say = f"{len(live)} rules of iptables mode are still in force while kube-proxy runs in {host.mode} mode"
