@@ -91,7 +91,7 @@ def excerpt_of(document: Document) -> str:
         match = _PARAGRAPH.search(part.html_before)
         if match:
             text = " ".join(html.unescape(re.sub(r"<[^>]*>", "", match[1])).split())
-            return text if len(text) <= EXCERPT else text[:EXCERPT].rsplit(" ", 1)[0] + "…"
+            return text if len(text) <= EXCERPT else text[:EXCERPT].rsplit(" ", 1)[0].rstrip(" .,;:") + "…"
     return ""
 
 
