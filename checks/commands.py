@@ -2,6 +2,8 @@
 
 >>> sections("sudo ip -s -s neigh show"), sections("ip -4 r"), sections("ip route get 10.0.0.1")
 (('neigh', 'neigh_again', 'neighbours'), ('route4',), ('route_get',))
+>>> sections("kubectl exec -n kube-system calico-node-x -- ip -6 rule"), sections("nsenter -t 812 -n ip r")
+(('rule6',), ('route4',))
 >>> sections("ip route | grep default"), command_of("/tmp/sos_commands/networking/ip_-6_route_show_table_all")
 ((), 'ip -6 route show table all')
 """
@@ -33,6 +35,7 @@ _COMMANDS = {
     rf"{_IP6} {_RULE}{_SHOW}": ("rule6",),
     r"uname -[ar]": ("kernel",),
     r"find /sys/fs/cgroup/memory/?(?: -xdev)? -type d(?: -xdev)?(?: 2>/dev/null)? ?\| ?wc -l": ("memcg_dirs",),
+    r"netstat(?: -s| -st| --statistics)|nstat(?: -\w+)*": ("snmp", "netstat"),
     r"uname -m|arch": ("machine",),
     r"ss(?: -\w*l\w*)+(?: -\w+)*": ("listeners", "listening"),
     r"(ip6?tables(?:-nft|-legacy)?-save)(?: -c)?": (r"\1",),
@@ -53,13 +56,17 @@ _COMMANDS = {
     r"(?:file|readelf) .*": ("elf",),
     r"bridge(?: -\S+)* fdb(?: show)?(?: dev \S+)?": ("fdb",),
 }
+_ELSEWHERE = (
+    r"sudo(?: -\S+)* |kubectl (?:-\S+ )*exec [^|;]*? -- |(?:docker|podman|crictl|nerdctl) exec (?:-\w+ )*\S+ "
+    r"|nsenter (?:-t ?\d+ |-\S+ )+|ip netns exec \S+ "
+)
 _FILE_ENDS = (".txt", ".log", ".out", ".json", ".conf", ".raw", ".md")
 
 
 @cache
 def sections(command: str) -> tuple[str, ...]:
     """The names of the sections; none for a command whose output was filtered on its way, or that is not known."""
-    words = re.sub(r"^(?:sudo(?: -\S+)* )?(?:/\S*/)?", "", " ".join(command.split()))
+    words = re.sub(rf"^(?:{_ELSEWHERE})*(?:/\S*/)?", "", " ".join(command.split()))
     words = re.sub(r"(?: \d?>{1,2} ?[^\s|;&]+| 2>&1)+$", "", words)
     for pattern, names in _COMMANDS.items():
         if match := re.fullmatch(pattern, words):

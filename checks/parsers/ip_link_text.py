@@ -62,6 +62,8 @@ def split_short(line: str) -> tuple[str, str] | None:
 def _not_ip(number: int, line: str) -> ParseError:
     if re.match(r"^\S+(: flags=|\s+Link encap:)", line):
         return ParseError(f"line {number}: this is the output of ifconfig; run ip link and ip addr", line=number)
+    if re.match(r"^\S+ +(?:UP|DOWN|UNKNOWN|LOWERLAYERDOWN|DORMANT|NOTPRESENT|TESTING) +\S", line):
+        return ParseError(f"line {number}: this is ip -br, which leaves out what decides; run it without -br", line=number)
     return ParseError(f"line {number} is not of ip link: {line[:80]!r}", line=number)
 
 

@@ -98,6 +98,10 @@ def parse_rules(text: str, family: int = 4) -> Rules:
         rules = [
             built(number, lambda at, text: _from_json(at, _read_line(at, text), family), line) for number, line in output.lines
         ]
+    first = [rule for rule in rules if rule.table == "local" and not rule.is_selective]
+    if len({rule.priority for rule in first}) < len(first):
+        say = f"line {first[1].line} begins another list: give the rules of IPv4 (rule4) and of IPv6 (rule6) apart"
+        raise ParseError(say, line=first[1].line)
     return Rules(output.tool, output.framed, tuple(sorted(rules, key=lambda rule: rule.priority)))
 
 

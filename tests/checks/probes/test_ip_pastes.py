@@ -201,6 +201,12 @@ def test_it_takes_the_family_of_rules_from_the_typed_command() -> None:
     assert judge("ip.lpm", f"# ip -6 rule\n{RULE}", dst="192.0.2.1").reason == Reason.MISSING
 
 
+def test_it_does_not_mix_two_lists_of_rules() -> None:
+    found = judge("ip.rule", RULE + RULE.replace("32767:\tfrom all lookup default\n", ""))
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.UNPARSED)
+    assert "line 4 begins another list" in found.finding
+
+
 TABLE = "default via 192.0.2.9 dev eth0\n192.0.2.9 dev eth0 scope link\n"
 FROM = RULE.replace("32766:", "100:\tfrom 192.0.2.10 lookup 7\n32766:")
 
@@ -266,3 +272,13 @@ def test_it_reads_what_arp_prints(text: str) -> None:
     assert found.facts["unanswered"] == 1
     assert found.finding.startswith("default gateway 192.0.2.1 on eth0 is INCOMPLETE")
     assert judge("ip.neigh", text.replace("192.0.2.7", "node-7"), ROUTE).reason == Reason.UNPARSED
+
+
+@pytest.mark.parametrize(("probe_id", "text"), [
+    ("ip.addr", "lo               UNKNOWN        127.0.0.1/8 ::1/128 \neth0             UP             192.0.2.10/24 \n"),
+    ("ip.link", "eth0             UP             02:00:5e:10:00:0a <BROADCAST,MULTICAST,UP,LOWER_UP> \n"),
+])  # fmt: skip
+def test_it_asks_for_the_long_form_of_a_brief_list(probe_id: str, text: str) -> None:
+    found = judge(probe_id, f"$ ip -br {probe_id[3:]}\n{text}")
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.UNPARSED)
+    assert "without -br" in found.finding
