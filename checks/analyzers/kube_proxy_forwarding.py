@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from checks.analyzers.kube_proxy_chains import KubeProxy
 from checks.analyzers.kube_proxy_fault import Fault, Host, Limits, Line, at, declared
@@ -15,7 +16,7 @@ from checks.analyzers.kube_proxy_marks import pod_cidr
 from checks.analyzers.packet import Node, Packet, inside
 from checks.analyzers.packet_state import Branch
 from checks.analyzers.packet_trace import Tracer
-from checks.parsers.iptables_rules import Chain, Rule
+from checks.parsers.iptables_rules import Chain, Rule, RuleSet
 from checks.results import Reason, Verdict
 
 _MOST_PODS = 4
@@ -100,7 +101,7 @@ def forwarded(model: KubeProxy, host: Host) -> list[Branch]:
     """What becomes of plain packets between pods in FORWARD; empty when no pod is known."""
     known = pods(model)
     elsewhere = _not_from(model)
-    tracer = Tracer(model.rules, assumed_node(model, host.node))
+    tracer = Tracer(_with_own_chains(model), assumed_node(model, host.node))
     ends: list[Branch] = []
     for src in known:
         for dst in known:
@@ -108,6 +109,14 @@ def forwarded(model: KubeProxy, host: Host) -> list[Branch]:
                 packet = Packet(src, dst, 8080, "tcp", oif=_device(host, dst), iif=_device(host, src), assumed=dict(elsewhere))
                 ends += tracer.trace(packet, (("filter", "FORWARD"),))
     return ends
+
+
+def _with_own_chains(model: KubeProxy) -> RuleSet:
+    """The rules with kube-proxy's own chains, empty where FORWARD alone was listed: they accept no such packet."""
+    table = model.rules.tables["filter"]
+    lost = [name for name in _NEVER_ACCEPT_NEW if name not in table.chains and model.references.get(("filter", name))]
+    chains = {**table.chains, **{name: Chain(name, "filter") for name in lost}}
+    return replace(model.rules, tables={**model.rules.tables, "filter": replace(table, chains=chains)}) if lost else model.rules
 
 
 def _not_from(model: KubeProxy) -> dict[tuple[str, str], bool]:
@@ -126,7 +135,7 @@ def _device(host: Host, address: str) -> str | None:
 def refuses_pods(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K24, K25: FORWARD refuses what kube-proxy's own rules do not accept."""
     chain = model.rules.chain("filter", "FORWARD")
-    known = any(name in model.rules.tables["filter"].chains for name in _KUBE) if chain else False
+    known = any(model.rules.chain("filter", name) or model.references.get(("filter", name)) for name in _KUBE)
     if chain is None or not known or ("filter", "FORWARD") in host.unreliable:
         return
     if not model.rules.visible("filter", "FORWARD", _NEVER_ACCEPT_NEW):
@@ -134,7 +143,8 @@ def refuses_pods(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault
     ends = forwarded(model, host)
     refused = bool(ends) and all(end.verdict in ("DROP", "REJECT") for end in ends)
     whole = model.rules.complete or model.rules.listing
-    if chain.policy == "DROP" and model.rules.chain("filter", "KUBE-FORWARD") is None and whole:
+    reached = model.rules.chain("filter", "KUBE-FORWARD") or model.references.get(("filter", "KUBE-FORWARD"))
+    if chain.policy == "DROP" and not reached and whole:
         yield from _without_kube_forward(model, chain, ends, refused=refused)
     elif ends and refused:
         yield _refused(model, ends[0])

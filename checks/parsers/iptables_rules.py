@@ -82,7 +82,10 @@ class Rule:
 
 @dataclass(slots=True, eq=False)
 class Chain:
-    """A chain in order. ``policy`` is None for a chain that is not built in; ``line`` is 0 when its declaration was not seen."""
+    """A chain in order. ``policy`` is None for a chain that is not built in; ``line`` is 0 when its declaration was not seen.
+
+    ``shown`` means that this one chain was listed to its end.
+    """
 
     name: str
     table: str
@@ -90,6 +93,7 @@ class Chain:
     policy: str | None = None
     rules: list[Rule] = field(default_factory=list)
     references: int | None = None
+    shown: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -165,6 +169,8 @@ class RuleSet:
 
     def whole(self, chain: Chain) -> bool:
         """True when its last rule was certainly its last: its table ended, or another chain's rules follow."""
+        if chain.shown:
+            return True
         if self.complete or self.loose or self.gaps or chain.table not in self.tables:
             return self.complete
         table = self.tables[chain.table]

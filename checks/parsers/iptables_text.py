@@ -41,7 +41,7 @@ def _read(part: Part) -> list[RuleSet]:
     sets = iptables_save.read(text) or iptables_nvl.read(text, listed, whole=whole)
     sets = sets or iptables_loose.read(text, listed, whole=whole)
     for found in sets:
-        of_command(found, part.command)
+        of_command(found, part)
     return sets
 
 

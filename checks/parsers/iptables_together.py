@@ -34,6 +34,17 @@ class Part:
         return match[1] if match else "filter"
 
     @property
+    def chain(self) -> str:
+        """The one chain that the command shows to its end; empty when it shows a table, or was filtered.
+
+        >>> [Part("", f"iptables {words}", True).chain for words in ("-t nat -S KUBE-SERVICES", "-nL FORWARD -v", "-nvL")]
+        ['KUBE-SERVICES', 'FORWARD', '']
+        """
+        match = _LISTS.search(self.command)
+        words = [word for word in _TABLE.sub(" ", match[1] if match else "").split() if not word.startswith("-")]
+        return words[0] if self.ended and len(words) == 1 and re.fullmatch(r"[\w.-]+", words[0]) else ""
+
+    @property
     def whole(self) -> bool:
         """True when the command shows a table from its first chain to its last, and did so to its end.
 
@@ -56,8 +67,12 @@ def parts(text: str) -> Iterator[Part]:
         yield Part("\n" * text.count("\n", 0, start) + text[start:])
 
 
-def of_command(found: RuleSet, command: str) -> None:
-    """What the command says of the rules it shows: their family and their backend."""
+def of_command(found: RuleSet, part: Part) -> None:
+    """What the command says of the rules it shows: their family, their backend, which chain it shows to its end."""
+    command = part.command
+    for table in found.tables.values() if part.chain else ():
+        for chain in table.chains.values():
+            chain.shown = chain.name == part.chain
     if "ip6tables" in command:
         found.family = 6
     for backend in ("nft", "legacy"):

@@ -247,3 +247,16 @@ def test_it_knows_rules_of_userspace_mode():
     nat += "-A KUBE-PORTALS-CONTAINER -d 10.254.0.1/32 -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 41334\nCOMMIT\n"
     result = pasted(nat + "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
     assert (result.verdict, result.facts["mode"]) == (Verdict.SKIPPED, "userspace")
+
+
+def test_it_judges_a_chain_that_was_listed_by_itself():
+    row = "KUBE-SEP-{0}  all  --  0.0.0.0/0  0.0.0.0/0  /* prod/web:http */ statistic mode random probability 0.33333333349\n"
+    chain = "Chain KUBE-SVC-I6F7J7E256H6PY43 (2 references)\ntarget     prot opt source               destination\n"
+    chain += row.format("A" * 16) + row.format("B" * 16)
+    assert crits(pasted(typed(("iptables -t nat -nL KUBE-SVC-I6F7J7E256H6PY43", chain)))) == ["K08"]
+    for command in ("iptables -t nat -nL KUBE-SVC-I6F7J7E256H6PY43 | head -4", "iptables -t nat -nL"):
+        assert crits(pasted(typed((command, chain)))) == []
+    forward = f"Chain FORWARD (policy DROP 7 packets, 420 bytes)\n{HEADING} 7 420 KUBE-FORWARD  0 -- * * 0.0.0.0/0 0.0.0.0/0\n"
+    assert crits(pasted(typed(("iptables -nvL FORWARD", forward)))) == ["K25"]
+    accepting = forward + " 7 420 FLANNEL-FWD  0 -- * * 0.0.0.0/0 0.0.0.0/0\n"
+    assert crits(pasted(typed(("iptables -nvL FORWARD", accepting)))) == []
