@@ -48,7 +48,7 @@ SOFTIRQS = Collector(
     "Softirqs by kind and CPU",
     "cat /proc/softirqs",
     sampled=True,
-    looks_like=r"^\s+NET_RX:\s+\d",
+    looks_like=r"^\s*NET_RX:\s+\d",
 )
 
 CPU_TIMES = Collector(
@@ -56,7 +56,7 @@ CPU_TIMES = Collector(
     "CPU times by CPU",
     "grep '^cpu' /proc/stat",
     sampled=True,
-    looks_like=r"\Acpu  \d+ \d+ \d+ \d+",
+    looks_like=r"\Acpu  \d+ \d+ \d+ \d+|^[\d:]+ (?:[AP]M )? *CPU +%usr .*%soft",
 )
 
 KSOFTIRQD = Collector(

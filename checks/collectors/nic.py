@@ -24,7 +24,7 @@ printf '\n'
 files "$dir"/queues/rx-*/rps_cpus /sys/devices/system/cpu/online
 """,
     args=("iface",),
-    looks_like=r"\A== irqs$|\Ano interface ",
+    looks_like=r"\A== irqs$|\Ano interface |\A\s+CPU\d+\s.*\n(?:.*\n){0,40}?\s*\d+:\s+\d+\s",
 )
 
 _COUNTERS = (
@@ -44,7 +44,7 @@ files "$@"
 """,
     args=("iface",),
     sampled=True,
-    looks_like=r"^== /sys/class/net/[^/]+/statistics/rx_packets$",
+    looks_like=r"^== /sys/class/net/[^/]+/statistics/rx_packets$|^NIC statistics:$|^\s+RX: +bytes +packets +errors",
 )
 
 RING = Collector(

@@ -65,5 +65,5 @@ SOCKSTAT = Collector(
     "Sockets in use and the limits of TCP",
     "files /proc/net/sockstat /proc/sys/net/ipv4/tcp_mem /proc/sys/net/ipv4/tcp_max_orphans "
     "/proc/sys/net/ipv4/tcp_max_tw_buckets",
-    looks_like=r"^== /proc/net/sockstat$|\Asockets: used \d+$",
+    looks_like=r"^== /proc/net/sockstat$|\Asockets: used \d+$|^TCP: +\d+ \(estab \d+, closed",
 )

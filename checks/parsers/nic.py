@@ -63,6 +63,31 @@ def parse_irqs(text: str) -> list[Irq]:
     return found
 
 
+def parse_interrupts(text: str, iface: str) -> tuple[list[Irq], int]:
+    """The interface's rows of /proc/interrupts, and how many CPUs it shows. CPUs are those that took a hundredth of them or more.
+
+    >>> irqs, cpus = parse_interrupts("      CPU0  CPU1\\n 24:  9000  3  PCI-MSI 1-edge  eth0-TxRx-0\\n", "eth0")
+    >>> irqs[0].cpus, irqs[0].name, cpus
+    ([0], 'eth0-TxRx-0', 2)
+    """
+    lines = whole_lines(text)
+    heads = lines[0].split() if lines else []
+    if not heads or not all(re.fullmatch(r"CPU\d+", head) for head in heads):
+        raise ParseError("this does not begin like /proc/interrupts, with one head for each CPU", line=1)
+    found = []
+    for number, line in enumerate(lines[1:], 2):
+        words = line.split()
+        name = words[-1] if words else ""
+        if len(words) <= len(heads) + 1 or not re.fullmatch(rf"(?:\S+[-@])?{re.escape(iface)}(?:[-.@].*)?", name):
+            continue
+        counts = [int(word) for word in words[1 : len(heads) + 1] if re.fullmatch(r"[0-9]{1,19}", word)]
+        if len(counts) != len(heads) or not re.fullmatch(r"\d+:", words[0]):
+            raise ParseError(f"line {number} is no whole row of /proc/interrupts: {line[:80]!r}", line=number)
+        cpus = [int(head[3:]) for head, count in zip(heads, counts, strict=True) if count and count * 100 >= sum(counts)]
+        found.append(Irq(int(words[0][:-1]), cpus, sum(counts), name, number))
+    return found, len(heads)
+
+
 def parse_ring(text: str) -> Ring | None:
     """The receive ring; None without ethtool, or for an interface that has none."""
     lines = whole_lines(text)

@@ -11,18 +11,22 @@ from checks.collectors.nic import IRQS, NIC_COUNTERS, RING
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.files import split_files
-from checks.parsers.nic import Irq, Ring, parse_irqs, parse_ring
-from checks.parsers.reading import read, read_file, whole_lines, whole_number
+from checks.parsers.nic import Irq, Ring, parse_interrupts, parse_irqs, parse_ring
+from checks.parsers.nic_text import parse_nic_text
+from checks.parsers.reading import is_files, read, read_file, whole_lines, whole_number
 from checks.parsers.softnet_stat import parse_cpu_list
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Evidence, Reason, Section, Verdict
 
-_RING_LOSS = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
+_RING_LOSS = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors", "rx_no_buffer_count", "rx_out_of_buffer", "rx_discards")
 _WIRE = ("rx_crc_errors", "rx_frame_errors", "rx_errors", "tx_carrier_errors")
 
 
 def judge_irq(report: Report) -> None:
     section = _section(report, "irqs")
+    if not is_files(section):
+        _judge_interrupts(report, section)
+        return
     irqs, shift = read_file(section, "irqs", parse_irqs)
     online, _ = read_file(section, "/cpu/online", parse_cpu_list)
     files = split_files(section.text)
@@ -36,6 +40,18 @@ def judge_irq(report: Report) -> None:
         report.skip(f"{report.params.get('iface')} is a virtual interface without interrupts of its own")
         return
     _judge_spread(report, receiving, rps, len(online), shift)
+
+
+def _judge_interrupts(report: Report, section: Section) -> None:
+    """/proc/interrupts as pasted: where interrupts went since boot. Whether RPS spreads them is not seen."""
+    iface = report.params.get("iface")
+    irqs, cpus = read(section, lambda text: parse_interrupts(text, str(iface)))
+    report.fact("irqs", [{"irq": irq.number, "cpus": irq.cpus, "name": irq.name} for irq in irqs], "irqs", 1)
+    receiving = [irq for irq in irqs if irq.receives]
+    report.fact("receive_cpus", sorted({cpu for irq in receiving for cpu in irq.cpus}))
+    if len(receiving) > 1:
+        _judge_spread(report, receiving, {}, cpus, 0)
+    report.unknown(Reason.MISSING, f"whether RPS spreads what {iface} receives takes its rps_cpus", rule="single_queue")
 
 
 def _section(report: Report, name: str) -> Section:
@@ -62,6 +78,9 @@ def _judge_spread(report: Report, receiving: list[Irq], rps: dict[str, str], cpu
 
 
 def judge_nic(report: Report) -> None:
+    if "nic_a" in report.sections and "nic_b" not in report.sections:
+        _tell_since_boot(report)
+        return
     before, after = (_counters(_section(report, f"nic_{end}")) for end in "ab")
     if before.keys() != after.keys():
         raise EvidenceError("the samples do not hold the same counters", Reason.TRUNCATED, "nic_b")
@@ -89,7 +108,22 @@ def judge_nic(report: Report) -> None:
         report.find("dropped", Verdict.WARN, say, value=dropped, evidence=lines(("rx_dropped",)))
     if not (lost or wire or dropped):
         say = f"{iface} lost none of {packets} packets between the samples"
-        report.find("dropped", Verdict.OK, say, value=0, evidence=[report.evidence("nic_b", after["rx_packets"][1])])
+        report.find("dropped", Verdict.OK, say, value=0, evidence=[report.evidence("nic_b", after.get("rx_packets", (0, 1))[1])])
+
+
+def _tell_since_boot(report: Report) -> None:
+    """One sample tells of the whole time since the driver was loaded, not of now."""
+    counters = _counters(_section(report, "nic_a"))
+    ring = read(report.need("ring"), parse_ring) if "ring" in report.sections else None
+    names = [name for name in (*_RING_LOSS, *_WIRE, "rx_dropped") if counters.get(name, (0, 0))[0]]
+    iface = report.params.get("iface") or "the interface"
+    counts = ", ".join(f"{name} {counters[name][0]}" for name in names[:4]) or "no losses"
+    say = f"{iface} counts {counts} since its driver was loaded"
+    if ring and ring.rx is not None and ring.rx_max is not None and ring.rx < ring.rx_max:
+        say += f", and its ring holds {ring.rx} of {ring.rx_max} that the hardware allows"
+    lines = [report.evidence("nic_a", counters[name][1]) for name in names[:4]]
+    rule = "ring" if set(names) & set(_RING_LOSS) else "wire" if set(names) & set(_WIRE) else "dropped"
+    report.unknown(Reason.MISSING, f"{say}; whether they grow takes a second sample", lines, rule=rule)
 
 
 def _judge_ring(report: Report, lost: int, packets: int, ring: Ring | None, lines: list[Evidence]) -> None:
@@ -104,6 +138,8 @@ def _judge_ring(report: Report, lost: int, packets: int, ring: Ring | None, line
 
 def _counters(section: Section) -> dict[str, tuple[int, int]]:
     """Value and line by counter. Drivers leave some out; rx_packets is always there."""
+    if not is_files(section):
+        return read(section, parse_nic_text)
     files = split_files(section.text)
     if not files.complete:
         raise EvidenceError(f"{section.name} was cut: its closing line is missing", Reason.TRUNCATED, section.name)

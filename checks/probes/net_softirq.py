@@ -12,6 +12,7 @@ from checks.analyzers.counters import growth, seconds_between
 from checks.collectors.kernel import UPTIME
 from checks.collectors.network import CPU_TIMES, KSOFTIRQD, SOFTIRQS
 from checks.errors import EvidenceError, ParseError
+from checks.parsers.mpstat import parse_mpstat
 from checks.parsers.proc_process import ProcStat, parse_stat
 from checks.parsers.reading import read, whole_lines
 from checks.parsers.softirqs import ALL_CPUS, parse_cpu_times, parse_softirqs
@@ -33,6 +34,12 @@ class Cpu:
 
 
 def judge(report: Report) -> None:
+    if "stat_a" in report.sections and "%soft" in report.need("stat_a").text:
+        _judge_mpstat(report)
+        return
+    if "softirqs_a" in report.sections and "softirqs_b" not in report.sections:
+        _tell_since_boot(report)
+        return
     seconds = seconds_between(report.sections, report.need)
     cpus = _cpus(report)
     threads = _threads(report)
@@ -56,6 +63,31 @@ def judge(report: Report) -> None:
         report.unknown(Reason.MISSING, say, rule="ksoftirqd")
     else:
         _judge_threads(report, threads, seconds)
+
+
+def _judge_mpstat(report: Report) -> None:
+    """mpstat shows shares of an interval already."""
+    rows = read(report.need("stat_a"), parse_mpstat)
+    worst = max(rows, key=lambda row: row.softirq_share)
+    report.fact("busiest_cpu", worst.cpu, "stat_a", worst.line)
+    report.fact("softirq_share", worst.softirq_share, "stat_a", worst.line)
+    level, limit = report.level(worst.softirq_share, "share_warn", "share_crit")
+    say = f"CPU {worst.cpu} spends {worst.softirq_share:.0%} of its time in softirqs"
+    line = report.evidence("stat_a", worst.line)
+    report.find("softirq_share", level, say, value=worst.softirq_share, limit=limit, evidence=[line])
+    report.unknown(Reason.MISSING, "the CPU time of ksoftirqd was not collected", rule="ksoftirqd")
+
+
+def _tell_since_boot(report: Report) -> None:
+    """One sample tells of the whole time since boot, not of now."""
+    found = read(report.need("softirqs_a"), parse_softirqs)
+    if "NET_RX" not in found.counts:
+        raise EvidenceError("/proc/softirqs has no row NET_RX", Reason.TRUNCATED, "softirqs_a")
+    by_cpu = found.counts["NET_RX"]
+    busiest = max(by_cpu, key=lambda cpu: by_cpu[cpu])
+    share = by_cpu[busiest] / max(sum(by_cpu.values()), 1)
+    say = f"CPU {busiest} took {share:.0%} of all NET_RX softirqs since boot; its load now takes two samples, of /proc/stat too"
+    report.unknown(Reason.MISSING, say, [report.evidence("softirqs_a", found.lines["NET_RX"])], rule="softirq_share")
 
 
 def _cpus(report: Report) -> list[Cpu]:

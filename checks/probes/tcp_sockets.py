@@ -9,58 +9,70 @@ from __future__ import annotations
 from checks.collectors.sockets import SOCKSTAT
 from checks.errors import ParseError
 from checks.parsers.files import Files, split_files
+from checks.parsers.keyed import Counter
+from checks.parsers.reading import is_files, read_file, whole_numbers
+from checks.parsers.sockstat import parse_sockstat
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.results import Reason
 
 _SOCKSTAT = "/proc/net/sockstat"
 _SYSCTL = "/proc/sys/net/ipv4/"
+_FACTS = {
+    "inuse_count": "inuse",
+    "orphan_count": "orphan",
+    "time_wait_count": "tw",
+    "allocated_count": "alloc",
+    "mem_pages": "mem",
+}
+_RULES = {
+    "memory": ("mem", "tcp_mem", "TCP holds {count} of {limit} pages"),
+    "orphans": ("orphan", "tcp_max_orphans", "{count} of {limit} orphaned sockets"),
+    "time_wait": ("tw", "tcp_max_tw_buckets", "{count} of {limit} TIME-WAIT sockets"),
+}
 
 
 def judge(report: Report) -> None:
-    files = split_files(report.need("sockstat").text)
-    if not files.complete:
-        raise ParseError("sockstat was cut: its closing line is missing", Reason.TRUNCATED, "sockstat")
-    counts, line = _tcp(files)
-    pressure = [_number(word, "tcp_mem", files) for word in files.need(_SYSCTL + "tcp_mem").split()]
-    if len(pressure) != 3:
-        raise ParseError("tcp_mem does not hold three numbers", None, "sockstat", files.line_of(_SYSCTL + "tcp_mem"))
-    orphans = _number(files.need(_SYSCTL + "tcp_max_orphans").strip(), "tcp_max_orphans", files)
-    buckets = _number(files.need(_SYSCTL + "tcp_max_tw_buckets").strip(), "tcp_max_tw_buckets", files)
-    for name, key in (
-        ("inuse", "inuse"),
-        ("orphan", "orphan"),
-        ("time_wait", "tw"),
-        ("allocated", "alloc"),
-        ("mem_pages", "mem"),
-    ):
-        report.fact(f"{name}_count" if name != "mem_pages" else name, counts[key], "sockstat", line)
-    share = counts["mem"] / pressure[2] if pressure[2] else 1.0
-    for rule, ratio, what, limit_file in (
-        ("memory", share, f"TCP holds {counts['mem']} of {pressure[2]} pages", "tcp_mem"),
-        ("orphans", counts["orphan"] / max(orphans, 1), f"{counts['orphan']} of {orphans} orphaned sockets", "tcp_max_orphans"),
-        ("time_wait", counts["tw"] / max(buckets, 1), f"{counts['tw']} of {buckets} TIME-WAIT sockets", "tcp_max_tw_buckets"),
-    ):
-        verdict, limit = report.level(ratio, warn="used_warn", crit="used_crit")
-        evidence = [report.evidence("sockstat", line), report.evidence("sockstat", files.line_of(_SYSCTL + limit_file))]
-        report.fact(f"{rule}_ratio", round(ratio, 4), "sockstat", line)
-        report.find(rule, verdict, what, value=round(ratio, 4), limit=limit, evidence=evidence)
+    section = report.need("sockstat")
+    counts, shift = read_file(section, _SOCKSTAT, parse_sockstat)
+    for name, key in _FACTS.items():
+        if key in counts:
+            report.fact(name, int(counts[key]), "sockstat", counts[key].line + shift)
+    files = split_files(section.text)
+    for rule, (key, file, say) in sorted(_RULES.items(), key=lambda entry: entry[1][0] not in counts):
+        limit = _limit(report, files, file)
+        if key in counts and limit is not None:
+            _judge_one(report, rule, counts[key], limit, say, (counts[key].line + shift, files.line_of(_SYSCTL + file)))
+        else:
+            _tell(report, rule, counts.get(key), say, shift, file)
 
 
-def _tcp(files: Files) -> tuple[dict[str, int], int]:
-    """The counts of the TCP line and its number within the section."""
-    for offset, line in enumerate(files.need(_SOCKSTAT).split("\n")):
-        words = line.split()
-        if words[:1] == ["TCP:"] and len(words) % 2 == 1:
-            counts = {name: _number(value, "sockstat", files) for name, value in zip(words[1::2], words[2::2], strict=True)}
-            if {"inuse", "orphan", "tw", "alloc", "mem"} <= counts.keys():
-                return counts, files.line_of(_SOCKSTAT) + offset
-    raise ParseError("there is no whole TCP line in /proc/net/sockstat", None, "sockstat", files.line_of(_SOCKSTAT))
+def _judge_one(report: Report, rule: str, count: Counter, limit: int, say: str, lines: tuple[int, int]) -> None:
+    ratio = count / limit if limit or rule != "memory" else 1.0
+    verdict, threshold = report.level(ratio, warn="used_warn", crit="used_crit")
+    report.fact(f"{rule}_ratio", round(ratio, 4), "sockstat", lines[0])
+    evidence = [report.evidence("sockstat", line) for line in lines]
+    told = say.format(count=int(count), limit=limit)
+    report.find(rule, verdict, told, value=round(ratio, 4), limit=threshold, evidence=evidence)
 
 
-def _number(text: str, name: str, files: Files) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise ParseError(f"{name} holds {text[:30]!r} where a number belongs", None, "sockstat", files.line_of(_SYSCTL + name))
-    return int(text)
+def _tell(report: Report, rule: str, count: Counter | None, say: str, shift: int, file: str) -> None:
+    """A paste that lacks the limit, or (ss -s) the count."""
+    if count is None:
+        report.unknown(Reason.MISSING, "how many pages TCP holds takes /proc/net/sockstat", rule=rule)
+        return
+    told = say.replace(" of {limit}", "").format(count=int(count)) + f"; whether that is much takes {_SYSCTL}{file}"
+    report.unknown(Reason.MISSING, told, [report.evidence("sockstat", count.line + shift)], rule=rule)
+
+
+def _limit(report: Report, files: Files, name: str) -> int | None:
+    """The limit; None when its file was not pasted. The last of tcp_mem's three numbers is the limit."""
+    path = _SYSCTL + name
+    if path not in files and (files.complete or not is_files(report.need("sockstat"))) and path not in files.absent:
+        return None
+    numbers = read_file(report.need("sockstat"), path, whole_numbers)[0]
+    if len(numbers) != (3 if name == "tcp_mem" else 1) or any(number >= 10**18 for number in numbers):
+        raise ParseError(f"{name} does not hold what it should", None, "sockstat", files.line_of(path))
+    return max(numbers[-1], int(name != "tcp_mem"))
 
 
 _SOURCE = "Documentation/networking/ip-sysctl.rst"

@@ -162,3 +162,59 @@ def test_it_reads_the_kernel_from_proc_version() -> None:
     result = judge("kernel.gate", f"$ cat /proc/version\n{line}", gate="memcg_numa_stat_cost")
     assert (told(result), result.facts["distro"]) == (("warn", "defect"), "ky10")
     assert judge("kernel.gate", line, gate="pids").verdict == "ok"
+
+
+INTERRUPTS = """           CPU0       CPU1       CPU2       CPU3
+ 16:    1203201       2201          0          0   IO-APIC   16-fasteoi   ehci_hcd:usb1
+ 24:   98012311          {}          0          0   PCI-MSI 1572864-edge      eth0-TxRx-0
+ 25:   97812311          0          0          0   PCI-MSI 1572865-edge      eth0-TxRx-1
+"""
+
+
+@pytest.mark.parametrize(("count", "told_of"), [("0", ("warn", "one_cpu")), ("90000000", ("unknown", "single_queue"))])
+def test_it_sees_where_interrupts_went(count: str, told_of: tuple[str, str]) -> None:
+    result = judge("net.irq", f"$ cat /proc/interrupts\n{INTERRUPTS.format(count)}", iface="eth0")
+    assert told(result) == told_of
+
+
+ETHTOOL = "NIC statistics:\n     rx_packets: {}\n     rx_missed_errors: {}\n     rx_crc_errors: 0\n"
+RING = (
+    "Ring parameters for eth0:\nPre-set maximums:\nRX:\t\t4096\nTX:\t\t4096\nCurrent hardware settings:\nRX:\t\t256\nTX:\t\t256\n"
+)
+
+
+def test_it_reads_the_counters_of_ethtool() -> None:
+    once = f"# ethtool -S eth0\n{ETHTOOL.format(8123, 71)}"
+    first = judge("net.nic", f"{once}# ethtool -g eth0\n{RING}", iface="eth0")
+    assert told(first) == ("unknown", "ring")
+    assert "rx_missed_errors 71" in first.finding
+    assert "its ring holds 256 of 4096" in first.finding
+    again = judge("net.nic", f"{once}# ethtool -S eth0\n{ETHTOOL.format(9123, 99)}# ethtool -g eth0\n{RING}", iface="eth0")
+    assert told(again) == ("crit", "ring")
+
+
+def test_it_reads_shares_of_mpstat() -> None:
+    head = "10:04:33     CPU    %usr   %nice    %sys %iowait    %irq   %soft  %steal  %guest  %gnice   %idle\n"
+    row = "10:04:34       {}    0.00    0.00    1.00    0.00    0.00   {}    0.00    0.00    0.00   9.00\n"
+    text = f"Linux 5.10.0 (node-1) \t03/02/26 \t_x86_64_\t(2 CPU)\n\n{head}{row.format('all', '40.00')}{row.format(0, '79.00')}"
+    assert judge("net.softirq", text).reason == Reason.TRUNCATED
+    assert told(judge("net.softirq", text + row.format(1, "1.00"))) == ("crit", "softirq_share")
+
+
+def test_it_tells_the_counts_of_ss_and_the_limits_it_lacks() -> None:
+    text = "Total: 1234\nTCP:   33456 (estab 200, closed 33010, orphaned 16300, timewait 32768)\n"
+    alone = judge("tcp.sockets", f"$ ss -s\n{text}")
+    assert told(alone) == ("unknown", "orphans")
+    assert lines(alone, "orphans") == [text.splitlines()[1]]
+
+
+def test_it_judges_meminfo_by_the_rows_that_were_picked() -> None:
+    rows = "MemTotal:       16266628 kB\nSUnreclaim:     {} kB\n"
+    assert told(judge("mem.slab", f"# grep -E 'MemTotal|SUnreclaim' /proc/meminfo\n{rows.format(10898860)}")) == (
+        "warn",
+        "unreclaimable",
+    )
+    assert judge("mem.slab", rows.format(98860)).verdict == "unknown"
+    top = "  OBJS ACTIVE  USE OBJ SIZE  SLABS OBJ/SLAB CACHE SIZE NAME\n{}"
+    row = "163934 163908 99%    0.19K   7806       21     31225K dentry\n"
+    assert "the largest slab cache is dentry with 30 MiB" in judge("mem.slab", f"# slabtop -o\n{top.format(row)}").finding
