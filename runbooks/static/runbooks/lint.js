@@ -33,14 +33,17 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   };
 
+  let asked = 0;
   const lint = async () => {
+    const mine = ++asked;  // answers may overtake each other; only the last question counts
     const body = new FormData();
     body.set("text", text.value);
     body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
     const url = location.pathname.replace(/\/runbook\/.*/, "/runbook/lint/");
     try {
       const answer = await fetch(url, { method: "POST", body });
-      if (answer.ok) show(await answer.json());
+      const found = answer.ok && await answer.json();
+      if (found && mine === asked) show(found);
     } catch { /* the server lints again on save */ }
   };
 
