@@ -71,6 +71,9 @@ def key_faults(conf: CniConf) -> list[Fault]:
         key for key, found in (("name", conf.name), ("cniVersion", conf.version), ("plugins", conf.has_plugins)) if not found
     ]
     faults = []
+    if conf.is_misnamed:
+        says = f"{conf.file} holds a list of plugins, which only a .conflist may: the runtime looks for a type, and there is none"
+        faults.append(Fault("keys", Verdict.CRIT, says, (at(conf),), "type"))
     if missing:
         says = f"{conf.file} lacks {' and '.join(missing)}"
         faults.append(Fault("keys", Verdict.CRIT, says, (at(conf),), missing[0]))

@@ -38,7 +38,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class CniConf:
-    """One file. ``error`` is set when it is not JSON; a list has the ending .conflist."""
+    """One file. ``error`` is set when it is not JSON; a list has the ending .conflist, or else it is misnamed."""
 
     path: str
     line: int
@@ -47,6 +47,7 @@ class CniConf:
     plugins: tuple[Plugin, ...] = ()
     is_list: bool = False
     has_plugins: bool = True
+    is_misnamed: bool = False
     error: str = ""
     error_line: int = 0
 
@@ -111,6 +112,7 @@ def _read(path: str, text: str, line: int) -> CniConf:
         plugins=tuple(_plugin(row) for row in rows if isinstance(row, dict)) if isinstance(rows, list) else (),
         is_list=is_list,
         has_plugins=isinstance(rows, list) and bool(rows),
+        is_misnamed=not is_list and "plugins" in data and "type" not in data,
     )
 
 

@@ -20,7 +20,7 @@ from checks.results import Reason, Section, Verdict
 
 def judge(report: Report) -> None:
     files = read(report.need("cni_conf"), parse_cni_files)
-    binaries = read(report.need("cni_bins"), parse_binaries)
+    binaries = read(report.need("cni_bins"), parse_binaries) if "cni_bins" in report.sections else None
     versions = read(report.need("cni_versions"), parse_versions) if "cni_versions" in report.sections else {}
     agents = _agents(report.need("cni_agents", rc_ok=(0, 1))) if "cni_agents" in report.sections else None
     bin_dir = report.params.get("bin_dir") or "/opt/cni/bin"
@@ -33,12 +33,14 @@ def judge(report: Report) -> None:
         return
     active = files.confs[0]
     bad = find_all(report, faults.key_faults(active)) or bad
-    bad = find_all(report, faults.binary_faults(active, binaries, bin_dir)) or bad
+    bad = bool(binaries and find_all(report, faults.binary_faults(active, binaries, bin_dir))) or bad
     bad = find_all(report, faults.version_faults(active, versions)) or bad
     wanted = Prefix.parse(pod_cidr) if pod_cidr else None
     bad = find_all(report, faults.address_faults(active, wanted, bool(report.params.get("host_ports")))) or bad
     report.fact("supported_versions", {name: list(known) for name, (known, _) in versions.items()})
-    if not bad:
+    if binaries is None:
+        report.unknown(Reason.MISSING, "whether the plugins are there cannot be told: cni_bins was not collected")
+    elif not bad:
         names = ", ".join(faults.plugin_types(active))
         says = f"{active.file} ({active.name}, CNI {active.version}) is valid, and its plugins are there: {names}"
         report.find("binary", Verdict.OK, says, evidence=lines(report, faults.at(active)))
