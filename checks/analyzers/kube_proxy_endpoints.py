@@ -84,7 +84,7 @@ def broken_endpoints(model: KubeProxy, host: Host, limits: Limits) -> Iterator[F
             continue
         dnats = model.endpoint_chain(chain.name)
         targets = {(ip, port) for _, ip, port in dnats}
-        if not dnats and model.rules.complete:
+        if not dnats and model.rules.whole(chain):
             say = f"{chain.name} has no DNAT rule: its share of the connections goes on to the service address"
             yield Fault("K10", Verdict.CRIT, say, (*declared(model, chain), at(model, jumps[0], chain.name)), 0)
         elif len(targets) > 1:

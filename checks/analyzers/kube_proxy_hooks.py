@@ -48,7 +48,7 @@ def missing_hooks(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Faul
 def never_synced(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K02: kube-proxy made its chains, but not one rule stands in KUBE-SERVICES; there are always some."""
     chain, jump = model.rules.chain("nat", "KUBE-SERVICES"), jumps_to(model, "nat", "PREROUTING", "KUBE-SERVICES")
-    if chain is None or chain.rules or jump is None or not model.rules.complete or other_proxy(model):
+    if chain is None or chain.rules or jump is None or not model.rules.whole(chain) or other_proxy(model):
         return
     lines = (*declared(model, chain), at(model, jump, "KUBE-SERVICES"))
     if host.proxy_young:
@@ -141,7 +141,7 @@ def nodeports_not_last(model: KubeProxy, host: Host, limits: Limits) -> Iterator
     jumps = [position for position, rule in enumerate(chain.rules) if rule.target == _LAST]
     ports = model.rules.rules_of("nat", _LAST)
     if not jumps:
-        if ports and model.rules.complete:
+        if ports:
             say = f"KUBE-SERVICES does not lead to KUBE-NODEPORTS: {len(ports)} rules for node ports are never reached"
             yield Fault("K28", Verdict.CRIT, say, (*declared(model, chain), at(model, ports[0])), len(ports))
         return

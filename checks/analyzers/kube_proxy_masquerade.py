@@ -89,7 +89,7 @@ def no_masquerade(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Faul
     if not masquerades and snats:
         say = f"KUBE-POSTROUTING uses SNAT to {snats[0].option('to-source')} instead of MASQUERADE"
         yield Fault("K22", Verdict.INFO, say, (at(model, snats[0], "SNAT"),))
-    elif not masquerades and model.rules.complete:
+    elif not masquerades and model.rules.whole(chain):
         say = "KUBE-POSTROUTING holds no MASQUERADE: marked traffic keeps its source and replies go astray"
         yield Fault("K22", Verdict.CRIT, say, declared(model, chain))
     elif early := _ends_before(chain.rules):

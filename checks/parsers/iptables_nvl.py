@@ -76,7 +76,12 @@ def read(text: str, table: str = "", *, whole: bool = False) -> list[RuleSet]:
 
 
 def _all_shown(table: Table) -> bool:
-    """True when as many jumps lead to each chain as its heading says, and the built-in chains are there."""
+    """True when as many jumps lead to each chain as its heading says, the built-in chains are there, and no row hides its all.
+
+    Without ``-v`` a row for lo looks like one for every packet.
+    """
+    if any(rule.opaque and not rule.conditions for rule in table.rules()):
+        return False
     jumps = Counter(rule.target for rule in table.rules())
     counted = all(chain.references in (None, jumps[name]) for name, chain in table.chains.items())
     return counted and any(chain.policy for chain in table.chains.values())

@@ -155,6 +155,13 @@ def test_it_puts_together_what_several_commands_show(text):
     assert (result.verdict, crits(result)) == (Verdict.OK, []), result.finding
 
 
+def test_it_calls_no_listing_healthy_that_hides_interfaces():
+    plain = (SAMPLES / "1.8.9-legacy_filter-nL.txt").read_text("utf-8")
+    heading, row = plain.split("\n")[1], "ACCEPT     0    --  0.0.0.0/0            0.0.0.0/0"
+    for shown, verdict in ((plain, Verdict.OK), (plain.replace(heading, f"{heading}\n{row}", 1), Verdict.UNKNOWN)):
+        assert pasted(typed(("iptables -t nat -nvL", NAT), ("iptables -nL", shown))).verdict is verdict
+
+
 def test_it_believes_no_listing_whose_end_or_middle_is_not_there():
     shortened = NAT.replace(
         next(line for line in NAT.split("\n") if "KUBE-MARK-MASQ" in line and "172.19.2.53" in line) + "\n", ""
