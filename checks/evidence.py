@@ -29,7 +29,7 @@ _ADVICE = re.compile(
 
 _SAYS = {
     Reason.TIMEOUT: "{section} did not end in time; what arrived is not the whole answer",
-    Reason.TRUNCATED: "{section} was cut: {dropped} bytes are missing from its middle",
+    Reason.TRUNCATED: "{section} was cut: its middle is missing, {dropped}",
     Reason.TOOL_MISSING: "the tool that {section} needs is not installed on this host: {error}",
     Reason.NEED_PRIVILEGE: "this user may not read {section}: {error}",
     Reason.MISSING: "this host has not what {section} shows: {error}",
@@ -55,7 +55,19 @@ def why(section: Section, reason: Reason) -> str:
     if reason == Reason.TRUNCATED and not section.dropped_bytes:
         return f"{section.name} was cut: its command never reached its end"
     error = (_told(section.stderr or section.stdout) or ["no message"])[-1][:160]
-    return _SAYS[reason].format(section=section.name, rc=section.rc, dropped=section.dropped_bytes, error=error)
+    return _SAYS[reason].format(section=section.name, rc=section.rc, dropped=_size(section.dropped_bytes), error=error)
+
+
+def _size(count: int) -> str:
+    """A number of bytes for people.
+
+    >>> _size(1), _size(999), _size(299_892_736)
+    ('1 byte', '999 bytes', '286.0 MiB')
+    """
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if count >= 1024**power:
+            return f"{count / 1024**power:.1f} {unit}"
+    return f"{count} byte{'' if count == 1 else 's'}"
 
 
 def unusable(section: Section, rc_ok: tuple[int, ...] = (0,), allow_empty: bool = False) -> Reason | None:
