@@ -35,7 +35,7 @@ _NOT_DEVICES = ("all", "default")
 
 @dataclass(frozen=True)
 class Conf:
-    """Switches of ``net/ipv4/conf``, of ``net/ipv4/neigh`` and single files; ``lines`` by device."""
+    """Switches of ``net/ipv4/conf``, of ``net/ipv4/neigh`` and single files; ``lines`` by device, of all when ``complete``."""
 
     devs: Mapping[str, Mapping[str, int]]
     lines: Mapping[str, int]
@@ -43,6 +43,7 @@ class Conf:
     neigh_lines: Mapping[str, int] = field(default_factory=dict)
     single: Mapping[str, int] = field(default_factory=dict)
     single_lines: Mapping[str, int] = field(default_factory=dict)
+    complete: bool = True
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -69,25 +70,29 @@ class Conf:
         return self.lines.get(dev, 0)
 
 
-def parse_conf(text: str) -> Conf:
-    """Read the section. Raises ParseError when it was cut or holds no switches."""
+def parse_conf(text: str, *, partial: bool = False) -> Conf:
+    """Read the section. Raises ParseError when it holds no switches, and, unless a part of it will do, when it was cut."""
     files = split_files(text)
     if not files.parts and not files.absent:
         raise ParseError("this is not a list of /proc/sys/net/ipv4/conf switches")
-    if not files.complete:
+    if not files.complete and not partial:
         raise ParseError("the list of switches was cut: its closing line is missing", Reason.TRUNCATED)
     tables: dict[str, dict[str, dict[str, int]]] = {"conf": {}, "neigh": {}}
     places: dict[str, dict[str, int]] = {"conf": {}, "neigh": {}}
     single, single_lines = {}, {}
+    cut = "" if files.complete or text.endswith("\n") else text.rpartition("\n")[2]
     for path in files:
-        kind = path.rpartition("/")[2]
+        kind, body = path.rpartition("/")[2], files.text(path)
+        if cut and body.endswith(f"{cut}\n"):
+            body = body.removesuffix(f"{cut}\n")
         if kind in tables:
-            _read_table(files.text(path), files.line_of(path), tables[kind], places[kind])
-        elif re.fullmatch(r"-?\d{1,18}", files.text(path).strip(), re.ASCII):
-            single[kind], single_lines[kind] = int(files.text(path)), files.line_of(path)
-    if not tables["conf"]:
+            _read_table(body, files.line_of(path), tables[kind], places[kind])
+        elif re.fullmatch(r"-?\d{1,18}", body.strip(), re.ASCII):
+            single[kind], single_lines[kind] = int(body), files.line_of(path)
+    if not tables["conf"] and not (partial and single):
         raise ParseError("the list holds no device", Reason.MISSING)
-    return Conf(tables["conf"], places["conf"], tables["neigh"], places["neigh"], single, single_lines)
+    whole = files.complete and bool(tables["conf"])
+    return Conf(tables["conf"], places["conf"], tables["neigh"], places["neigh"], single, single_lines, whole)
 
 
 def _read_table(text: str, first: int, table: dict[str, dict[str, int]], lines: dict[str, int]) -> None:

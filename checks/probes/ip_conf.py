@@ -18,7 +18,7 @@ from checks.collectors.ip import CONF, LINK, ROUTE4, RULE4
 from checks.collectors.sockets import LISTEN_COUNTERS
 from checks.errors import EvidenceError
 from checks.params import Param
-from checks.parsers.ip_conf import Conf
+from checks.parsers.ip_conf import Conf, parse_conf
 from checks.parsers.ip_prefix import Address
 from checks.parsers.net_snmp import parse_snmp
 from checks.parsers.reading import read
@@ -34,7 +34,7 @@ _FIRST_WITHOUT_RPF_EXIT = (3, 12)
 
 def judge_effective(report: Report) -> None:
     tables = Tables(report)
-    conf = tables.conf()
+    conf = tables.want("conf", lambda text: parse_conf(text, partial=True))
     if conf is None:
         raise EvidenceError("the switches (conf) were not collected", Reason.MISSING, "conf")
     routes = tables.routes(4)
@@ -47,6 +47,8 @@ def judge_effective(report: Report) -> None:
     _judge_forwarding(report, conf, outward)
     _judge_proxy_arp(report, conf)
     _judge_calico_loose(report, conf)
+    if not conf.complete:
+        report.unknown(Reason.TRUNCATED, "the list of switches does not show all devices: it was cut or picked from")
     tables.tell_absent()
 
 
@@ -58,10 +60,20 @@ def _judge_forwarding(report: Report, conf: Conf, outward: list[str]) -> None:
     line = lines(report, ("conf", conf.single_lines.get("ip_forward", 0), ""))
     if value is None:
         report.unknown(Reason.MISSING, "net.ipv4.ip_forward is not in the output", rule="R14")
-    elif asked == "no" or not (node or containers):
+    elif asked == "no" or not (node or containers or (value == 0 and not conf.complete)):
         report.find("R14", Verdict.INFO, f"ip_forward is {value}; nothing here asks for forwarding", value=value, evidence=line)
+    elif value == 0 and not node and not conf.complete:
+        report.unknown(
+            Reason.TRUNCATED, "ip_forward is 0; whether anything here forwards cannot be told from these devices", line, "R14"
+        )
     elif value == 0:
-        why = "on a Kubernetes node" if node else f"while {containers[0]} serves containers"
+        why = (
+            "on a Kubernetes node"
+            if is_node(conf.devices)
+            else "although this host must forward"
+            if node
+            else f"while {containers[0]} serves containers"
+        )
         report.find("R14", Verdict.CRIT if node else Verdict.WARN, f"ip_forward is 0 {why}", value=0, evidence=line)
     else:
         legs = [dev for dev in conf.devices if (plugin_of(dev) not in ("", "kube-proxy") or dev in outward)]
@@ -96,7 +108,7 @@ def _judge_calico_loose(report: Report, conf: Conf) -> None:
     numbers = re.match(r"v?(\d+)\.(\d+)", version)
     if version and not numbers:
         raise EvidenceError(f"calico_version must be a version such as 3.11.2, not {version[:40]!r}", Reason.PARAM_INVALID)
-    if not numbers:
+    if not numbers or conf.own("all", "rp_filter") is None:
         return
     value, evidence = conf.own("all", "rp_filter"), lines(report, ("conf", conf.line("all"), "rp_filter=2"))
     old = (int(numbers[1]), int(numbers[2])) < _FIRST_WITHOUT_RPF_EXIT
