@@ -140,7 +140,7 @@ def _judge_family(report: Report, found: Sequence[KubeProxy], model: KubeProxy, 
                 f"kube-proxy runs in {host.mode} mode; these rules do not serve its services{_ELSEWHERE_SERVED[host.mode]}"
             )
     elif not model.present:
-        if model.rules.family == 4:
+        if model.rules.family == 4 or main_model(found, 4) is None:
             _judge_absence(report, found, model, host)
     elif model.rules.complete and (model.rules.ended or {"nat", "filter"} <= model.rules.tables.keys()):
         _say_healthy(report, model)
