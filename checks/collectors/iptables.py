@@ -215,7 +215,10 @@ if [ -d /sys/class/net/kube-ipvs0 ]; then
 fi
 printf '== end\n'
 """,
-    looks_like=r"^\s*(?:[a-z_]\S*\s+)?\d+\s+(?:\S[^/\n]*\s\d+:\d\d(?::\d\d)?\s+)?(?:/\S*/)?(?:kube-proxy|hyperkube|kubelite|k3s)\b.*$",
+    looks_like=(
+        r"^\s*(?:[a-z_]\S*\s+)?\d+\s+(?:\S[^/\n]*\s\d+:\d\d(?::\d\d)?\s+)?(?:/\S*/)?"
+        r"(?:kube-proxy|hyperkube|kubelite|k3s(?:-\w+)?)(?:\s+(?:-|server\b|agent\b|proxy\b|kube-proxy\b)|\s*$)"
+    ),
     optional=True,
 )
 
