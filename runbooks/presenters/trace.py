@@ -124,14 +124,15 @@ def _view(found: _Found) -> TraceView:
     sections, rules = rule_log(
         Log(home, lines.get(home, ()), links.lines), [*listed, *drawn], found.detail.findings, found.commands
     )
-    word = found.card.shown
+    meant = any(way.rewritten for way in ways)  # some rule rewrites the target, so these rules know it as a service
+    word = found.card.shown if meant or found.card.shown != Shown.OK else Shown.INFO
     return TraceView(
         shown=word,
         label=label(word, ""),
-        title=_title(word, target, lost, count, meant=any(way.rewritten for way in ways)),
+        title=_title(word, target, lost, count, meant=meant),
         target=target,
         question=question,
-        card=replace(found.card, others=found.card.others[:OTHERS], facts=_facts(found)),
+        card=replace(found.card, shown=word, label=label(word, ""), others=found.card.others[:OTHERS], facts=_facts(found)),
         drawing=drawing,
         describe=_describe(drawn, rest.count),
         chain=items,
@@ -159,7 +160,7 @@ def _broken(facts: Mapping[str, Any], ways: Sequence[Way]) -> float:
 
 
 def _title(word: Shown, target: str, broken: float, count: int, *, meant: bool) -> str:
-    """The heading. ``meant``: some rule rewrites the target, so these rules know it as a service."""
+    """The heading."""
     names = {"target": target, "share": percent(broken), "n": count}
     if word == Shown.CRIT and broken > 0.9995:
         return _("No connection to %(target)s arrives") % names

@@ -94,6 +94,7 @@ def test_it_lets_a_viewer_trace_pastes_but_no_host(viewer, ask):
 def test_it_says_that_an_address_is_no_service_of_these_rules(viewer, ask, rules):
     page = shown(viewer, ask(viewer, rules(), to="10.9.9.9:1"))
     assert "No rule here makes 10.9.9.9:1 a service" in page
+    assert '<span class="pill pill--solid" data-verdict="info">' in page
     assert "is open" not in page
 
 
@@ -254,7 +255,7 @@ def test_it_refuses_a_body_that_is_too_long_before_it_reads_it(viewer, ask, monk
 
 
 def test_it_takes_a_paste_larger_than_other_pages_take(viewer, ask, rules, settings):
-    text = rules() + "# padding\n" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 10 + 1)
+    text = rules() + f"# {'padding ' * 12}\n" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 99 + 1)
     assert "Each of 3 ways" in shown(viewer, ask(viewer, text))
 
 
