@@ -40,11 +40,16 @@ CONF = "/proc/sys/net/ipv6/conf"
 
 @dataclass(frozen=True)
 class Switches:
-    """What the kernel acts on. ``conf`` is None when the kernel has no IPv6 at all; ``boot`` are the words of the boot line."""
+    """What the kernel acts on. ``conf`` is None when the kernel has no IPv6 at all; ``boot`` are the words of the boot line.
+
+    ``partial`` means that devices may be missing: the list was typed for some of them, or filtered.
+    """
 
     conf: Conf | None
     boot: Mapping[str, str]
     files: Mapping[str, tuple[int, int]]
+    boot_line: int = 0
+    partial: bool = False
 
     @property
     def present(self) -> bool:
@@ -88,20 +93,29 @@ class Switches:
 def parse_switches(text: str) -> Switches:
     """Read the section. Raises ParseError when it was cut or is something else."""
     files = split_files(text)
+    boot = parse_cmdline(files.text("/proc/cmdline") or "\n")
+    boot_line = files.line_of("/proc/cmdline")
+    if files.complete and CONF not in files and is_off(boot):
+        return Switches(None, boot, {}, boot_line)
     if CONF not in files and CONF not in files.absent:
         raise ParseError(f"this is not a list of {CONF} switches", Reason.TRUNCATED if files.parts else None)
     if not files.complete:
         raise ParseError("the list of switches was cut: its closing line is missing", Reason.TRUNCATED)
-    boot = parse_cmdline(files.text("/proc/cmdline") or "\n")
     single = {
         path.rpartition("/")[2]: (int(files.text(path)), files.line_of(path))
         for path in files
         if re.fullmatch(r"-?\d{1,9}\s*", files.text(path), re.ASCII)
     }
     if files.absent.get(CONF) == "missing":
-        return Switches(None, boot, single)
+        return Switches(None, boot, single, boot_line)
     files.need(CONF)
     conf = guarded(parse_conf)(text)
-    if not {"all", "default"} <= set(conf.devs):
+    partial = "other devices" in files.absent
+    if not partial and not {"all", "default"} <= set(conf.devs):
         raise ParseError("the list of switches lacks the rows all and default", line=files.line_of(CONF))
-    return Switches(conf, boot, single)
+    return Switches(conf, boot, single, boot_line, partial)
+
+
+def is_off(boot: Mapping[str, str]) -> bool:
+    """True when the boot line switches IPv6 off for good."""
+    return boot.get("ipv6.disable", "").split(",")[-1] == "1"

@@ -62,11 +62,18 @@ class Setting:
 def parse_sysctl_files(text: str) -> list[Setting]:
     """The settings in the order they are applied. Raises ParseError when the section was cut or holds no such file."""
     files = split_files(text)
+    if not files.parts and not files.absent and _is_raw(text):  # one file without its name
+        files = Files({LAST: (text, 1)}, complete=text.endswith("\n"))
     if not any(_rank(path) is not None for path in (*files.parts, *files.absent)):
         raise ParseError("this holds no file of sysctl.d and no sysctl.conf")
     if not files.complete:
         raise ParseError("the files were cut: the closing line is missing", Reason.TRUNCATED)
     return [setting for path in in_order(files) for setting in _read(path, files)]
+
+
+def _is_raw(text: str) -> bool:
+    words = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith(("#", ";"))]
+    return bool(words) and all(_SETTING.match(line) or _EXCLUSION.match(line) for line in words)
 
 
 def in_order(files: Files) -> list[str]:

@@ -73,6 +73,8 @@ def _how_bad(switches: Switches, route: Route) -> Verdict:
 def _judge_advertised(report: Report, switches: Switches, route: Route) -> None:
     """An advertised default route is there. Where the kernel does not listen, a program in user space put it there."""
     dev = route.devices[0] if route.devices else ""
+    if switches.partial and switches.hears_routers(dev) is None:
+        raise EvidenceError(f"accept_ra and forwarding of {dev} are not in this list", Reason.MISSING, "switches")
     by = "the kernel hears advertisements there" if switches.hears_routers(dev) else "a program in user space keeps it"
     evidence = lines(report, ("route6", route.line, ""), ("switches", switches.line(dev), ""))
     report.find("ra_ignored", Verdict.OK, f"the advertised default route {way(route)} is there; {by}", evidence=evidence)
@@ -92,6 +94,8 @@ def _judge_missing(report: Report, switches: Switches, devices: list[str]) -> No
     elif hearing:
         says = f"no default route, though {_names(hearing)} would take one from an advertisement"
         report.find("no_advertisement", Verdict.WARN, says, value=len(hearing), evidence=_rows(report, switches, hearing))
+    elif switches.partial:
+        raise EvidenceError("no default route; other devices may be missing from this list", Reason.MISSING, "switches")
     else:
         says = f"no default route, and advertisements are switched off on {_names(devices)}"
         report.find("ra_off", Verdict.CRIT, says, value=len(devices), evidence=_rows(report, switches, devices))
