@@ -215,22 +215,23 @@ class Decoder:
     def _section(self, out: _End, err: _End) -> Section:
         command = self._commands[self.index]
         self.index += 1
-        status, seconds = self._measured(out)
+        status, seconds, clocked = self._measured(out)
         self._began_at = max(out.at, err.at)
+        overran = seconds >= time_limit(command) - _CLOCK_STEP_S
         return Section(
             name=command.name,
             stdout=out.capture.kept(),
             stderr=err.capture.kept(),
             rc=status,
             duration_ms=round(seconds * 1000),
-            timed_out=status in _KILLED and seconds >= time_limit(command) - _CLOCK_STEP_S,
+            timed_out=overran and (clocked or status in _KILLED),  # some end with 0 when they are told to end
             dropped_bytes=out.capture.dropped,
             command=command.title,
         )
 
-    def _measured(self, out: _End) -> tuple[int, float]:
-        """Status and duration: by the host's clock where it has one, else by the time of arrival."""
+    def _measured(self, out: _End) -> tuple[int, float, bool]:
+        """Status, duration, and whether that is by the host's clock: without one it is by the time of arrival."""
         status, began, ended = out.fields
         if _CLOCK.fullmatch(began) and _CLOCK.fullmatch(ended):
-            return int(status), max(0.0, float(ended) - float(began))
-        return int(status), max(0.0, out.at - self._began_at)
+            return int(status), max(0.0, float(ended) - float(began)), True
+        return int(status), max(0.0, out.at - self._began_at), False

@@ -5,8 +5,8 @@ The text is fed to ``/bin/sh`` on stdin, so no process list shows it, and it wri
 bash, bash --posix and busybox ash.
 
 Starting a program costs a host five times what a fork costs, so no timeout(1) and no second sh stand before a command. One
-sleeper ticks each second for the whole batch; a command that has seen more ticks than it may is killed with all that is in the
-session of the script, which sshd (or ``LocalTransport``) made for it alone.
+ticker for the whole batch looks each second at what runs, and kills with all its descendants what it has seen too often. What a
+killed command leaves behind goes with the session of the script, which sshd (or ``LocalTransport``) made for it alone.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def build(commands: Sequence[Command], boundary: str, shell: str = "/bin/sh") ->
     """The script for these commands. ``boundary`` is random hex that no output can hold.
 
     >>> build([Command("who", "id -u", ("a b",)), Command("job", "sleep 1 &")], "b0").decode().splitlines()[-5:]
-    ["run fork 0 10 'id -u' 'a b'", "run exec 1 10 'sleep 1 &'", 'finish', '}', 'main']
+    ["run fork 0 10 'id -u' 'a b'", "run exec 1 10 'sleep 1 &'", 'leave', '}', 'main']
     """
     runs = [
         shlex.join(["run", _way(command), str(index), str(time_limit(command)), command.script, *command.args])
         for index, command in enumerate(commands)
     ]
     words = [f"B={boundary}", f"SH={shlex.quote(shell)}", f"P={shlex.quote(PRELUDE)}", "IFS=' \t\n'"]
-    lines = [_FUNCTIONS, "main() {", *words, _START, *runs, "finish", "}", "main", ""]
+    lines = [_FUNCTIONS, "main() {", *words, _START, *runs, "leave", "}", "main", ""]
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
@@ -60,27 +60,26 @@ _START = r"""
 exec 3>&2 2>/dev/null 4<&0
 unset ENV BASH_ENV CDPATH
 eval "$P"
-trap '' USR1
-job=
+job= ticker= ticking= sweep=
+state_of $$
+if [ "$session" = $$ ]; then sweep=$$; fi
+forget='unset -f now state_of family stop running tick finish leave run main
+unset B SH P job ticker ticking sweep watcher spared state parent session processes grown line path clock began ticks before
+unset children way index limit text status forget
+'
 trap leave TERM HUP
 { while read -r _; do :; done; kill -TERM $$; } <&4 >/dev/null 3>&- &
 watcher=$!
-{ while sleep 1; do kill -USR1 $$ || exit; done; } >/dev/null 3>&- 4<&- &
-ticker=$!
-spared=" $$ $watcher $ticker "
-session_of $$
-session=$found
-forget='unset -f now session_of family stop tick finish leave run main
-unset B SH P job watcher ticker spared found session processes grown line parent path clock began way index limit text ticks late
-unset status forget
-'
+spared=" $$ $watcher "
 printf '\n%s hello\n' "$B"
 printf '\n%s hello\n' "$B" >&3
 """
 
+# The ticker finds the running command by itself: were it to send the script's shell a signal each second, the shell's wait would
+# be interrupted, and bash at times loses the status of what ended just then.
 _FUNCTIONS = r"""
 now() { read -r clock _ </proc/uptime || clock=-; }
-session_of() { read -r line <"/proc/$1/stat" || line='() - 0 0 0'; set -- ${line##*) }; parent=$2 found=$4; }
+state_of() { read -r line <"/proc/$1/stat" || line='() - 0 0 0'; set -- ${line##*) }; state=$1 parent=$2 session=$4; }
 family() {
   processes=" $job "; grown=y
   while [ "$grown" ]; do
@@ -88,53 +87,70 @@ family() {
     for path in /proc/[0-9]*; do
       path=${path#/proc/}
       case $spared$processes in *" $path "*) continue ;; esac
-      session_of "$path"
+      state_of "$path"
       case $processes in
         *" $parent "*) ;;
-        *) if [ "$found" != $$ ] || [ "$parent" = "$ticker" ]; then continue; fi ;;
+        *) if [ "$session" != "$sweep" ] || [ "$path" = "$ticker" ] || [ "$parent" = "$ticker" ]; then continue; fi ;;
       esac
       processes="$processes$path "; grown=y
     done
   done
 }
 stop() { family; kill "-$1" $processes; }
+running() {
+  children= job=
+  read -r children <"/proc/$$/task/$$/children"
+  for path in ${children:-/proc/[0-9]*}; do
+    path=${path#/proc/}
+    case $spared in *" $path "*) continue ;; esac
+    state_of "$path"
+    if [ "$parent" = $$ ] && [ "$state" != Z ]; then job=$path; fi
+  done
+}
 tick() {
-  ticks=$((ticks + 1))
-  if [ "$ticks" -gt "$((limit + 1))" ]; then stop KILL
-  elif [ "$ticks" -gt "$limit" ]; then late=y; stop TERM; fi
+  read -r path _ </proc/self/stat
+  spared="$spared$path " sweep= before= ticks=0
+  while sleep 1 && kill -0 $$; do
+    running
+    if [ "$job" != "$before" ]; then before=$job ticks=0; fi
+    ticks=$((ticks + 1))
+    if [ "$ticks" -gt "$((limit + 1))" ]; then stop KILL
+    elif [ "$ticks" -gt "$limit" ]; then stop TERM; fi
+  done
 }
 finish() {
-  if [ "$session" = $$ ]; then kill -KILL "-$$"; fi
+  if [ "$sweep" ]; then kill -KILL "-$$"; fi
   stop KILL
   kill "$watcher" "$ticker"
-  exit
 }
 leave() {
-  trap '' TERM HUP USR1
+  trap '' TERM HUP
   if [ "$job" ]; then
     stop TERM
-    { sleep 1; read -r path _ </proc/self/stat; spared="$spared$path "; stop KILL; } >/dev/null 3>&- 4<&- &
+    { sleep 1; read -r path _ </proc/self/stat; spared="$spared$path "; finish; kill -KILL $$; } >/dev/null 3>&- 4<&- &
     wait "$job"
   fi
   finish
+  exit
 }
 run() {
   way=$1 index=$2 limit=$3 text=$4; shift 4
-  ticks=0 late=
+  if [ "$limit" != "$ticking" ]; then
+    if [ "$ticker" ]; then kill "$ticker"; fi
+    tick >/dev/null 3>&- 4<&- &
+    ticker=$! ticking=$limit
+  fi
   now; began=$clock
-  trap tick USR1
   case $way in
     fork) (eval "$forget$text") </dev/null 2>&3 3>&- 4<&- & ;;
     exec) $SH -c "$P$text" sidenote "$@" </dev/null 2>&3 3>&- 4<&- & ;;
   esac
   job=$!
-  while wait "$job"; status=$?; [ "$status" -gt 128 ] && kill -0 "$job"; do :; done
-  trap '' USR1
+  wait "$job"; status=$?
   job=
-  if [ "$late" ]; then status=124; fi
-  if [ "$late$way" != fork ]; then stop KILL; fi
+  if [ "$way" = exec ] || [ "$status" -gt 128 ]; then stop KILL; fi
   now
-  printf '\n%s %s %s %s %s\n' "$B" "$index" "$status" "$began" "$clock" || finish
-  printf '\n%s %s\n' "$B" "$index" >&3 || finish
+  printf '\n%s %s %s %s %s\n' "$B" "$index" "$status" "$began" "$clock" || leave
+  printf '\n%s %s\n' "$B" "$index" >&3 || leave
 }
 """
