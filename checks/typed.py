@@ -58,3 +58,37 @@ def parts(files: Sequence[str], lines: int) -> list[int]:
     long = [_MANY_LINES.search(name) is not None for name in files]
     rest = lines - len(files) + 1
     return [rest if many else 1 for many in long] if sum(long) == 1 and rest > 0 else []
+
+
+_CGROUP_FILE = r"(?:/\S*?/)?(?:cpu|cpuacct|cpuset|memory|pids|io|blkio|freezer|cgroup)\.[a-z][\w.]*"
+_BEFORE_EACH = re.compile(rf"({_CGROUP_FILE}):(.*)")
+_ABOVE = re.compile(rf"[=#*-]{{0,10}} ?({_CGROUP_FILE}):?(?: ?[=#*-]{{1,10}})?$")
+
+
+def named_lines(lines: Sequence[str]) -> list[tuple[str, int, list[str]]]:
+    """Files of a cgroup under their names (a loop with echo), or with the name before each line (grep): path, place, lines.
+
+    >>> named_lines(["== cpu.stat", "nr_periods 3", "a/cpu.shares:1024"]), named_lines(["/a/pids.max:9", "/a/pids.current:3"])
+    ([('cpu.stat', 1, ['nr_periods 3', 'a/cpu.shares:1024'])], [('/a/pids.max', 0, ['9']), ('/a/pids.current', 1, ['3'])])
+    """
+    if not lines or "== end" in lines:  # our own collectors' output
+        return []
+    found: list[tuple[str, int, list[str]]] = []
+    said = [line for line in lines if line.strip() and not line.startswith(("# ", "$ "))]
+    before = [_BEFORE_EACH.fullmatch(line) for line in said]
+    if before and all(match and match[2] for match in before):
+        for number, line in enumerate(lines):
+            match = _BEFORE_EACH.fullmatch(line)
+            if match and found and found[-1][0] == match[1]:
+                found[-1][2].append(match[2])
+            elif match:
+                found.append((match[1], number, [match[2]]))
+        return found
+    for number, line in enumerate(lines):
+        if match := _ABOVE.fullmatch(line.rstrip()):
+            found.append((match[1], number + 1, []))
+        elif found:
+            found[-1][2].append(line)
+        elif line.strip():
+            return []
+    return found

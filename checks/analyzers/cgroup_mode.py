@@ -99,7 +99,7 @@ def see(sections: Mapping[str, Section], need: Callable[[str], Section]) -> Seen
 
 def _see_mounts(section: Section) -> Seen:
     files = split_files(section.text)
-    if not is_files(section) or (files.complete and not set(_FILES) <= {*files, *files.absent}):
+    if not is_files(section) or not files.complete or not set(_FILES) <= {*files, *files.absent}:
         return _see_paste(section, ended=files.complete)
     mounts, mounts_at = read_file(section, "/proc/self/mountinfo", parse_mountinfo)
     seen = Seen(layout(mounts), whole=True, parts=frozenset(PARTS), mounts_at=mounts_at)
