@@ -23,7 +23,7 @@ from checks.shown_files import file_of, shows_files, tables, whole_file, wrap
 LOOKED_AT = 64 << 10
 """How many characters of a part are looked at: its form shows early, and patterns may look ahead to the end."""
 _ROUTES = ("route4", "route6")
-_JOINED = re.compile(r"ip6?tables-(?:\w+-)?save$|ip_vs$|conntrack_udp$|ipsets$")
+_JOINED = re.compile(r"ip6?tables-(?:\w+-)?save$|ip_vs$|conntrack_udp$|ipsets$|kp$")
 
 
 @dataclass(frozen=True)
