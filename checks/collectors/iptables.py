@@ -218,6 +218,7 @@ printf '== end\n'
     looks_like=(
         r"^\s*(?:[a-z_]\S*\s+)?\d+\s+(?:\S[^/\n]*\s\d+:\d\d(?::\d\d)?\s+)?(?:/\S*/)?"
         r"(?:kube-proxy|hyperkube|kubelite|k3s(?:-\w+)?)(?:\s+(?:-|server\b|agent\b|proxy\b|kube-proxy\b)|\s*$)"
+        r"|^\d+: kube-ipvs0[: ]"
     ),
     optional=True,
 )

@@ -30,6 +30,7 @@ _REAL = re.compile(r"->\s+(\S+)\s+(Masq|Route|Tunnel|Local)\s+(-?\d{1,9})\s+(\d{
 _HEX4 = re.compile(r"([0-9A-F]{8}):([0-9A-F]{4})$")
 _HEX6 = re.compile(r"\[([0-9a-fA-F:]{39})\]:([0-9A-F]{4})$")
 _END = re.compile(r"== end$|# End of: [^|]*$")
+_SKIPPED = re.compile(r"[.…\s]+$|[\[<(]?snip", re.IGNORECASE)
 _PLAIN = re.compile(r"\[?([0-9a-fA-F.:]+?)\]?:(\d{1,5})$", re.ASCII)
 
 
@@ -93,11 +94,13 @@ def parse_ip_vs(text: str) -> IpVs:
     if len(headings) > 1:
         raise ParseError(f"this holds {len(headings)} tables of ipvs: keep the one that counts", line=headings[1])
     found = IpVs()
-    marked = False
+    marked = skipped = False
     begin = headings[0] if headings else 0
     for number, line in enumerate(lines[begin:], begin + 1):
         if _END.match(line):
-            found.whole = bool(headings)
+            found.whole = bool(headings) and not skipped
+        elif _SKIPPED.match(line):
+            skipped = True
         elif match := _VIRTUAL.match(line):
             marked = False
             found.virtual.append(_virtual(number, match))

@@ -22,6 +22,7 @@ _PROCESS = re.compile(
     r"\s*(?:[a-z_]\S*\s+)?(\d{1,9})\s+(?:\S[^/]*\s\d+:\d\d(?::\d\d)?\s+)?"  # pid, or the columns of ps aux and ps -ef
     r"(?:\S*/)?(kube-proxy|hyperkube|kubelite|k3s(?:-\w+)?)\b(.*)$"
 )
+_DEVICE_SHOWN = re.compile(r"# End of: [^|]*\bkube-ipvs0\s*$")
 _AGE = re.compile(r"# (\d{1,9}) has run for (\d{1,12}) s$")
 _CONFIG = re.compile(r'# \d+ config (mode|clusterCIDR) "?([^"]*)"?$')
 _ARGUMENT = r"--{}[= ](\S+)"
@@ -45,12 +46,16 @@ class Process:
 
 @dataclass
 class Processes:
-    """What was seen. ``whole`` is False without the end mark: then what is absent proves nothing."""
+    """What was seen. ``whole`` is False without the end mark: then what is absent proves nothing.
+
+    ``addresses_whole`` is True as well where the device alone was shown to its end.
+    """
 
     proxies: list[Process] = field(default_factory=list)
     ipvs_line: int = 0
     ipvs_addresses: list[str] = field(default_factory=list)
     whole: bool = False
+    addresses_whole: bool = False
     configured: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -79,7 +84,9 @@ def parse_processes(text: str) -> Processes:
     lines.pop()
     for number, line in enumerate(lines, 1):
         if line == "== end":
-            found.whole = True
+            found.whole = found.addresses_whole = True
+        elif _DEVICE_SHOWN.match(line):
+            found.addresses_whole = True
         elif match := _AGE.match(line):
             for process in found.proxies:
                 if process.pid == int(match[1]):

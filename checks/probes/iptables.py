@@ -38,7 +38,7 @@ from checks.probes.iptables_facts import MOST_SERVICES, SET_FACTS, set_fact
 from checks.probes.iptables_host import host_of
 from checks.probes.iptables_routes import join_routes
 from checks.probes.iptables_rules import RULES, SOURCES, THRESHOLDS
-from checks.probes.iptables_sections import CAPTURE, doubtful, models, tell_incomplete
+from checks.probes.iptables_sections import CAPTURE, doubtful, models, tell_incomplete, unread
 from checks.probes.iptables_tell import evidence, tell
 from checks.results import Reason, Verdict
 
@@ -140,7 +140,7 @@ def _judge_family(report: Report, found: Sequence[KubeProxy], model: KubeProxy, 
                 f"kube-proxy runs in {host.mode} mode; these rules do not serve its services{_ELSEWHERE_SERVED[host.mode]}"
             )
     elif not model.present:
-        if model.rules.family == 4 or main_model(found, 4) is None:
+        if model.rules.family == 4 or not (main_model(found, 4) or unread(report, found)):
             _judge_absence(report, found, model, host)
     elif model.rules.complete and (model.rules.ended or {"nat", "filter"} <= model.rules.tables.keys()):
         _say_healthy(report, model)

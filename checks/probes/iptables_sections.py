@@ -95,13 +95,17 @@ def doubtful(report: Report, model: KubeProxy, found: Sequence[KubeProxy]) -> fr
     force. Lone rules and listings are all that there is to judge, so their warnings stand.
     """
     damaged = {each.section for finding in report.findings if finding.rule == "evidence" for each in finding.evidence}
-    unread = [c.name for c in SAVES if _present(report, c.name) and not any(each.rules.section == c.name for each in found)]
-    if any(name.startswith("ip6") == (model.rules.family == 6) for name in unread):
+    if any(name.startswith("ip6") == (model.rules.family == 6) for name in unread(report, found)):
         return frozenset((Verdict.WARN, Verdict.CRIT))
     whole = all(each.rules.complete or each.rules.loose or each.rules.listing for each in found)
     lost = any(finding.verdict is Verdict.UNKNOWN and finding.rule == "evidence" for finding in report.findings)
     pasted = any(each.rules.loose or each.rules.listing for each in found)
     return frozenset() if whole and not damaged and (pasted or not lost) else frozenset((Verdict.WARN,))
+
+
+def unread(report: Report, found: Sequence[KubeProxy]) -> list[str]:
+    """The saves that arrived but could not be read."""
+    return [c.name for c in SAVES if _present(report, c.name) and not any(each.rules.section == c.name for each in found)]
 
 
 def _present(report: Report, name: str) -> bool:

@@ -115,7 +115,7 @@ def _processes(report: Report) -> Processes | None:
     if section is None or section.rc == 127:
         return None
     found = read(report.need("kp"), parse_processes)
-    if not found.whole:
+    if not found.addresses_whole:
         report.unknown(Reason.TRUNCATED, "kp has no closing line: what it does not show may still be there")
         return None
     return found

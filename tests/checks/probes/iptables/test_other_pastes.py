@@ -87,3 +87,18 @@ def test_it_believes_the_count_that_conntrack_prints(shown: int, cut: bool) -> N
     text = f"{PROMPT}iptables-save\n{RULES}{PROMPT}conntrack -L\n{flows}"
     reasons = [found.reason for found in pasted("conntrack.entries", text).findings]
     assert (Reason.TRUNCATED in reasons) is cut
+
+
+def test_it_finds_a_service_address_that_the_device_does_not_have() -> None:
+    device = "6: kube-ipvs0: <BROADCAST,NOARP> mtu 1500 qdisc noop state DOWN group default\n"
+    device += "    inet {}/32 scope global kube-ipvs0\n       valid_lft forever preferred_lft forever\n"
+    for address, verdict in (("10.96.0.1", Verdict.OK), ("10.96.0.10", Verdict.CRIT)):
+        shown = f"{PROMPT}ip a show kube-ipvs0\n{device.format(address)}{PROMPT}\n"
+        assert pasted("ipvs.state", f"{PROMPT}ipvsadm -Ln\n{TABLE}{shown}").verdict is verdict
+
+
+def test_it_reads_on_where_a_person_left_lines_out() -> None:
+    dots = "                                       ...\n"
+    rows = "TCP  10.96.7.1:80 rr\n  -> 10.244.1.5:8080              Masq    0      0          0\n"
+    result = pasted("ipvs.state", f"{PROMPT}ipvsadm -Ln\n{TABLE}{dots}{rows}{dots}TCP  10.96.7.2:80 rr\n{PROMPT}\n")
+    assert (result.verdict, result.findings[0].reason) == (Verdict.WARN, Reason.TRUNCATED)
