@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from textwrap import dedent
 
 from checks.prompts import RULER, Head, Place, head_of, said
-from checks.typed import parts
+from checks.typed import named_lines, parts
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -144,6 +144,8 @@ def joined(blocks: Iterable[Block]) -> str:
 def _files(block: Block, files: tuple[str, ...]) -> list[Block]:
     """The outputs of one command that shows several files, one after the other, where each one's lines are known."""
     lines = block.text.split("\n")
+    if named := named_lines(lines[:-1] if not lines[-1] else lines):
+        return [_named(block, *file, lines) for file in named]
     end = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
     found, start = [], 0
     for path, size in zip(files, parts(files, end) if len(files) > 1 else (), strict=False):
@@ -152,6 +154,12 @@ def _files(block: Block, files: tuple[str, ...]) -> list[Block]:
         found.append(replace(block, text=text, first=block.first + start, last=block.first + stop - 1, path=path))
         start = stop
     return found or [block]
+
+
+def _named(block: Block, path: str, place: int, said: list[str], lines: list[str]) -> Block:
+    cut = place + len(said) == len(lines)  # the last line of the text has no end
+    text = "\n".join(said) + "\n" * (not cut and bool(said))
+    return replace(block, text=text, first=block.first + place, last=block.first + place + len(said) - 1, path=path)
 
 
 def split(text: str) -> list[Block]:

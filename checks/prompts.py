@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from checks.commands import sections
-from checks.typed import files_shown
+from checks.typed import below, files_shown
 
 _TOOLS = (
     "arp|awk|brctl|bridge|cat|conntrack|crictl|curl|df|dmesg|docker|ebtables|egrep|etcdctl|ethtool|find|free|getconf|grep|head|hostname"
@@ -49,6 +49,7 @@ _PROMPTS = tuple(
 _SIGNS = re.compile(r"(?P<left>[^\n\"'|;=]{0,80}?[#$%>❯➜✗»λ])(?P<blank>(?: {1,2}~)? {0,2})(?P<command>[/\w].*)$")
 _HOST = re.compile(rf"\[?(?:{_AT}|(?P<alone>[a-zA-Z][\w.-]+)(?=[\s\]]*[~/]?[\s\]]*[#$%>]+$))")
 _FILE_HEADER = re.compile(r"==> (?P<path>\S+) <==$")
+_WATCH = re.compile(r"Every \d+(?:[.,]\d+)?s: (?P<command>\S.*?)(?: {2,}(?P<host>[\w.-]+): .*)?$")
 _ANSIBLE = re.compile(r"(?P<host>[\w.-]+) \| (?:SUCCESS|CHANGED|FAILED)[^\n]{0,40}>>$")
 _SOS = re.compile(r"(?:^|/)sos_commands/\w+/([^/]+)$")
 _LEFT = re.compile(r"(?:\d{1,3}[.)]|[^\S\n]|[=#*+|~_>\-\[【「`]|(?i:command|cmd|[\u4e00-\u9fff]{1,20})[:：])*")
@@ -93,16 +94,25 @@ def head_of(line: str, place: Place) -> Head | None:
     for prompt in _PROMPTS:
         if match := prompt.match(line):
             found = match.groupdict()
-            return replace(said((found.get("command") or "").strip(), found.get("host") or ""), prompt=True)
+            head = said((found.get("command") or "").strip(), found.get("host") or "")
+            return replace(_below(line, head), prompt=True)
     if line.startswith("```"):  # a chat or a Markdown page fences what was printed
         return Head(fence=True)
     if match := _FILE_HEADER.match(line):
         return _file(match["path"])
+    if match := _WATCH.match(line):
+        return said(match["command"], match["host"] or "")
     if match := _ANSIBLE.match(line):
         return Head(host=match["host"])
     if len(line) > 400 or line.startswith("== "):  # this is how our collectors head a part
         return None
     return _title(line, place) or _signed(line, place) or (_in_words(line) if place != Place.ANY else None)
+
+
+def _below(line: str, head: Head) -> Head:
+    """The head, its files in the folder that the prompt shows."""
+    files = below(line, head.files)
+    return replace(head, files=files, path=files[0] if len(files) == 1 else head.path)
 
 
 def said(command: str, host: str) -> Head:
@@ -137,7 +147,7 @@ def _signed(line: str, place: Place) -> Head | None:
     if not name and (place == Place.ANY or (place == Place.APART and not known(match["command"]))):
         return None
     shell = name in ("bash", "sh", "root")
-    head = replace(said(match["command"].strip(), "" if shell else name), left=left)
+    head = replace(_below(line, said(match["command"].strip(), "" if shell else name)), left=left)
     return replace(head, prompt=bool(name), titles=not name)
 
 

@@ -25,6 +25,8 @@ _INSIDE = re.compile(r"(?:sudo\s+)?(?:kubectl\s[^;|]*?\s--\s+|(?:docker|podman|c
 _OF_THE_HOST = re.compile(r"cgroup\.stat|mountinfo")
 _SILENT = re.compile(r"(?:sleep|cd)\s+\S+\s*$|clear\s*$")
 _BRACES = re.compile(r"([^{}\s]*)\{([^{}\s]*,[^{}\s]*)\}([^{}\s]*)")
+_FOLDER = re.compile(r"[^/\s]*(?P<path>/[^\s#$%>]*) ?[#$%>] |\[[^\s\]]+ (?P<name>[^~/\s\]][^/\s\]]*)\] ?[#$%>] ")
+_CGROUP_FILE = r"(?:/\S*?/)?(?:cpu|cpuacct|cpuset|memory|pids|io|blkio|freezer|cgroup)\.[a-z][\w.]*"
 _MANY_LINES = re.compile(r"(?:stat|events|events\.local|pressure|oom_control|limits|status|meminfo|cgroups|snmp|io\.max)$")
 
 
@@ -44,6 +46,19 @@ def files_shown(command: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def below(line: str, files: Sequence[str]) -> tuple[str, ...]:
+    """A cgroup's files by the folder that the prompt shows: of two cgroups the bare names are alike.
+
+    >>> below("me@node-1:/sys/fs/cgroup/cpu/a# cat cpu.stat", ["cpu.stat"]), below("[me@node-1 b]# cat cpu.stat", ["cpu.stat"])
+    (('/sys/fs/cgroup/cpu/a/cpu.stat',), ('b/cpu.stat',))
+    """
+    where = _FOLDER.match(line)
+    folder = (where["path"] or where["name"] or "").rstrip("/") if where else ""
+    return tuple(
+        f"{folder}/{name}" if folder and re.fullmatch(_CGROUP_FILE, name) and "/" not in name else name for name in files
+    )
+
+
 def _expand(word: str) -> list[str]:
     match = _BRACES.fullmatch(word)
     return [match[1] + middle + match[3] for middle in match[2].split(",")] if match else [word]
@@ -60,7 +75,6 @@ def parts(files: Sequence[str], lines: int) -> list[int]:
     return [rest if many else 1 for many in long] if sum(long) == 1 and rest > 0 else []
 
 
-_CGROUP_FILE = r"(?:/\S*?/)?(?:cpu|cpuacct|cpuset|memory|pids|io|blkio|freezer|cgroup)\.[a-z][\w.]*"
 _BEFORE_EACH = re.compile(rf"({_CGROUP_FILE}):(.*)")
 _ABOVE = re.compile(rf"[=#*-]{{0,10}} ?({_CGROUP_FILE}):?(?: ?[=#*-]{{1,10}})?$")
 

@@ -53,7 +53,7 @@ def parse_pasted(text: str) -> Tree:
         name = next((name for form, name in _FORMS.items() if re.match(form, text)), "")
         if not name:
             raise ParseError("this is no file of a cgroup that can be told without its name", line=1)
-        level = Level(UNNAMED, {name: text}, {name: 1})
+        level = Level(UNNAMED, {name: _own(text)}, {name: 1})
         return Tree(version=_version([level]), path=UNNAMED, pasted=True, levels=[level])
     if not files.complete:
         raise ParseError("its closing line is missing; the output was cut", Reason.TRUNCATED)
@@ -62,7 +62,7 @@ def parse_pasted(text: str) -> Tree:
         folder, _, name = path.rpartition("/")
         place = _place(folder)
         level = levels.setdefault(place, Level(place))
-        level.files[name], level.lines[name] = files.text(path), files.line_of(path)
+        level.files[name], level.lines[name] = _own(files.text(path)), files.line_of(path)
     if not levels:
         path = next(iter(files.absent), "the file")
         raise ParseError(f"{path} does not exist on this host, or may not be read", Reason.MISSING, line=1)
@@ -70,6 +70,12 @@ def parse_pasted(text: str) -> Tree:
     if any(not f"{found[0].path}/".startswith(f"{level.path.rstrip('/')}/") for level in found):
         raise ParseError(f"these are files of several cgroups ({found[0].path}, {found[-1].path}): keep one and those above it")
     return Tree(version=_version(found), path=found[0].path, pasted=True, levels=found)
+
+
+def _own(text: str) -> str:
+    """The file itself: none of them holds an empty line, so what follows one was written by a person."""
+    body, gap, _ = text.partition("\n\n")
+    return body + "\n" * bool(gap)
 
 
 def _place(folder: str) -> str:

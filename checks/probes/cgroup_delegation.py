@@ -8,6 +8,7 @@ does hand down.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from checks.collectors.cgroup_target import DELEGATION, TARGET_PARAMS
 from checks.errors import EvidenceError
@@ -68,6 +69,10 @@ def _told_by_paste(report: Report, way: list[Step], wanted: str) -> bool:
         return True
     if wanted in way[-1].available:
         return way[-1].path != "/"
+    for parent, child in pairwise(way):
+        direct = child.path.rpartition("/")[0] == parent.path.rstrip("/")
+        if direct and wanted in parent.available and wanted not in child.available:
+            return True
     return way[0].path == "/" and wanted not in way[0].available
 
 
