@@ -159,6 +159,21 @@ def test_it_tells_kills_of_the_past_from_kills_of_now() -> None:
     assert told(judge("cgroup.memory", "# cat /sys/fs/cgroup/a/memory.events\n" + twice)) == ("crit", "oom_kill")
 
 
+def test_it_leaves_out_what_a_person_wrote_below_a_file() -> None:
+    text = f"We see this inside the pod:\n\ncat /sys/fs/cgroup/cpu/cpu.stat\n{BEFORE}\nThe limit is 200m. Kernel is 4.14.\n"
+    assert "12337 of 15563 periods" in judge("cgroup.cpu", text).finding
+    watched = f"Every 2.0s: cat /sys/fs/cgroup/cpu/a/cpu.stat      node-1: Tue Mar  1 10:00:00 2022\n\n{BEFORE}"
+    assert "/a was throttled in 12337 of 15563 periods" in judge("cgroup.cpu", watched).finding
+
+
+def test_it_knows_two_cgroups_by_the_folders_of_their_prompts() -> None:
+    slice_ = "/sys/fs/cgroup/kubepods.slice"
+    text = f"{slice_}$ cat cpu.stat\n{AFTER}\n{slice_}/a.scope$ cat cpu.stat\n{BEFORE}"
+    result = judge("cgroup.cpu", text)
+    assert told(result) == ("unknown", "throttled")
+    assert "/kubepods.slice was throttled in 12427 of 15663 periods" in result.finding
+
+
 def test_it_takes_no_two_cgroups_for_one() -> None:
     text = f"# cat {CPU}/cpu.stat\n{BEFORE}# cat /sys/fs/cgroup/cpu/other/cpu.cfs_quota_us\n5000\n"
     assert judge("cgroup.cpu", text).reason == Reason.UNPARSED
@@ -173,6 +188,8 @@ def test_it_finds_the_place_where_a_controller_stops() -> None:
     assert told(judge("cgroup.delegation", child.format("cpu memory"))) == ("ok", "handed_down")
     assert told(judge("cgroup.delegation", root.format("cpu memory"))) == ("unknown", "handed_down")
     assert told(judge("cgroup.delegation", child.format("memory"))) == ("unknown", "handed_down")
+    below = "# cat /sys/fs/cgroup/test/app.slice/cgroup.controllers\nmemory\n"
+    assert told(judge("cgroup.delegation", child.format("cpu memory") + below)) == ("warn", "handed_down")
 
 
 @pytest.mark.parametrize("why", ["No such file or directory", "Operation not supported"])
@@ -184,3 +201,36 @@ def test_it_reads_the_complaint_of_cat(why: str) -> None:
         judge("cgroup.delegation", f"$ cat /sys/fs/cgroup/a/cgroup.type\ncat: /sys/fs/cgroup/a/cgroup.type: {why}\n").reason
         == Reason.MISSING
     )
+
+
+WALK = f"""== {CPU}/cpu.cfs_quota_us
+20000
+== {CPU}/cpu.cfs_period_us
+100000
+== {CPU}/cpu.stat
+{{}}== /sys/fs/cgroup/cpu/cpu.stat
+nr_periods 0
+nr_throttled 0
+throttled_time 0
+"""
+
+
+def test_it_reads_a_loop_over_files_and_names_before_lines() -> None:
+    both = judge("cgroup.cpu", WALK.format(BEFORE), WALK.format(AFTER))
+    assert told(both) == ("crit", "throttled")
+    assert "at 0.2 CPUs" in both.finding
+    short = judge("cgroup.cpu", "=== cpu.cfs_quota_us ===\n5000\n=== cpu.cfs_period_us ===\n100000\n=== cpu.stat ===\n" + BEFORE)
+    assert told(short) == ("warn", "tiny_quota")
+    picked = "# grep . /sys/fs/cgroup/pids/a/pids.*\n/sys/fs/cgroup/pids/a/pids.current:90\n/sys/fs/cgroup/pids/a/pids.max:90\n"
+    assert told(judge("cgroup.pids", picked)) == ("crit", "limit")
+
+
+def test_it_reads_files_of_a_layout_under_their_names() -> None:
+    mounts = "".join(f"{n} 1 0:{n} / {line.split(' ')[2]} rw - {line.split(' ')[4]} x rw,{line.rstrip(')').rpartition(',')[2]}\n"
+                     for n, line in enumerate(HYBRID.splitlines()[1:], 30))  # fmt: skip
+    files = {"self/mountinfo": mounts, "cgroups": CGROUPS, "1/cgroup": "0::/init.scope\n", "cmdline": BOOT}
+    text = "".join(f"== /proc/{name}\n{body}\n" for name, body in files.items())
+    result = judge("cgroup.mode", text)
+    assert (told(result), result.facts["mode"]) == (("ok", "controller"), "hybrid")
+    for end in range(len(text)):
+        assert judge("cgroup.mode", text[:end]).verdict in ("ok", "unknown"), text[:end]
