@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from checks.errors import ParseError
 from checks.parsers.ip_prefix import Address
 from checks.parsers.nginx_tree import Directive, parse_tree
+from checks.results import Reason
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>\*|[A-Za-z0-9][\w.-]*))(?::(?P<port>\d{1,5}))?$", re.ASCII)
 SOCKET_OPTIONS = frozenset(
@@ -83,7 +84,22 @@ def parse_nginx(text: str) -> list[Server]:
     tree = parse_tree(text)
     if not {directive.name for directive in tree} & {"http", "server", "events", "stream", "mail"}:
         raise ParseError("this is not a configuration of nginx: it has no http, server, events, stream or mail block", line=1)
-    return list(_servers(tree, certificate=False))
+    servers = list(_servers(tree, certificate=False))
+    if not servers and not text.startswith(("== ", "!! ")):
+        missing = next(_included(tree), None)
+        if missing:
+            raise ParseError(f"{missing.where}: {missing.args[0]} is not in this text", Reason.MISSING, line=missing.line)
+        if not any(directive.name in ("http", "stream", "mail") for directive in tree):
+            raise ParseError("the configuration has no http block, so it is not whole", Reason.TRUNCATED)
+    return servers
+
+
+def _included(block: Iterable[Directive]) -> Iterator[Directive]:
+    """The include lines of files that may hold servers and were not given."""
+    for statement in block:
+        if statement.name == "include" and statement.args and statement.args[0].endswith((".conf", "*")):
+            yield statement
+        yield from _included(statement.block or ())
 
 
 def _servers(block: Iterable[Directive], *, certificate: bool) -> Iterator[Server]:

@@ -36,6 +36,8 @@ from checks.results import Reason
 MAIN = "/nginx.conf"
 PASTED = "pasted"
 _DUMPED = re.compile(r"^# configuration file (\S+):$")
+_TOLD = re.compile(r"nginx: (?:\[\w+\] |(?:the )?configuration file )")
+"""What nginx -T says on its other stream; on a terminal both come out alike."""
 _DEPTH = 12
 _MOST = 20000
 
@@ -84,7 +86,7 @@ def _split(text: str) -> Files:
             found.parts[path] = ("".join(row + "\n" for row in body), start)
             path, start, body = match[1], number + 1, []
         else:
-            body.append(line)
+            body.append("" if _TOLD.match(line) else line)
     found.parts[path] = ("".join(row + "\n" for row in body), start)
     return found
 
@@ -136,7 +138,7 @@ class _Reader:
 
 
 class _Includes:
-    """Puts the statements of included files in place of the include lines."""
+    """Puts the statements of included files in place of the include lines; a line whose files are not here stays."""
 
     def __init__(self, trees: dict[str, tuple[Directive, ...]], directory: str) -> None:
         self.trees, self.directory = trees, directory
@@ -149,7 +151,9 @@ class _Includes:
             if depth > _DEPTH or self.count > _MOST:
                 raise ParseError(f"{directive.where}: the files include each other without end", line=directive.line)
             if directive.name == "include" and len(directive.args) == 1 and directive.block is None:
-                for path in self._matching(directive.args[0]):
+                paths = self._matching(directive.args[0])
+                found += [] if paths else [directive]
+                for path in paths:
                     found += self.expand(self.trees[path], depth + 1)
             elif directive.block is not None:
                 found.append(replace(directive, block=tuple(self.expand(directive.block, depth))))

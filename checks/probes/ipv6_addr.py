@@ -86,7 +86,8 @@ def _judge_reach(report: Report, addresses: Addresses, found: list[Address], aga
         count = sum(a.family == 6 for a in addresses.addresses)
         why = f"{len(found)} cannot be used" if found else "link-local and loopback do not count"
         says = f"none of {count} IPv6 addresses{on} is usable and global ({why})"
-        report.find("no_global", Verdict.CRIT, says, value=0, evidence=evidence)
+        seen = [line for a in addresses.addresses if a.family == 6 and asked in ("", a.dev) for line in _at(report, a)]
+        report.find("no_global", Verdict.CRIT, says, value=0, evidence=evidence or seen[:5])
 
 
 def _judge_lifetimes(report: Report, found: list[Address], again: Addresses | None) -> None:

@@ -6,6 +6,8 @@ answers vanish. Rules of a cloud's security groups are not on the host and not j
 
 from __future__ import annotations
 
+import re
+
 from checks.analyzers.ipv6_input import Fate, Incoming, fate_of
 from checks.analyzers.nft_tables import XTABLES, dropping_chains
 from checks.collectors.iptables import LEGACY6, NFT6, NFT_CHAINS, PLAIN6
@@ -13,7 +15,7 @@ from checks.collectors.ipv6 import NFT_RULES
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.iptables_rules import RuleSet
-from checks.parsers.iptables_save import read as read_saved
+from checks.parsers.iptables_text import read_rules
 from checks.parsers.nft_json import parse_nft
 from checks.parsers.nft_text import read_input
 from checks.parsers.reading import read
@@ -26,6 +28,8 @@ _SAVES = (NFT6.name, LEGACY6.name, PLAIN6.name)
 _DISCOVERY = {134: "router advertisements", 135: "neighbour solicitations", 136: "neighbour advertisements"}
 _ERRORS = {1: "unreachable", 3: "time exceeded", 4: "parameter problem"}
 _TOO_BIG, _SOLICITATION, _REDIRECT = 2, 133, 137
+_SIX = re.compile(r"ip6tables|::/0|ipv6-?icmp|icmpv6|icmp6-|\bfe80:")
+"""Words that no rules for IPv4 hold; a listing does not say its family."""
 _WORST = ("drop", "unknown", "conditions", "accept")
 Found = list[tuple[str, RuleSet]]
 
@@ -64,11 +68,12 @@ def _rule_sets(report: Report) -> Found:
         section = report.sections.get(name)
         if section is None or section.rc == 127:
             continue
-        sets = [rules for rules in read_saved(report.need(name).text) if rules.family == 6 or not rules.tables]
+        text = report.need(name).text
+        sets = [rules for rules in read_rules(text, name) if rules.family == 6 or not rules.tables or _SIX.search(text)]
         if not sets:
             raise EvidenceError(f"{name} holds no rules of ip6tables", Reason.UNPARSED, name)
         for rules in sets:
-            if not rules.complete:
+            if not rules.complete and not rules.visible("filter", "INPUT"):
                 line = rules.gaps[0].line if rules.gaps else 0
                 raise EvidenceError(f"the rules of {name} are not whole", Reason.TRUNCATED, name, line)
             found.append((name, rules))

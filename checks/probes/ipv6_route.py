@@ -102,7 +102,8 @@ def _judge_none(report: Report, routes: Routes, kernel: KernelAnswer | None) -> 
     says = f"none of {len(routes.routes)} IPv6 routes leads out: no default route"
     if refused:
         says += f" but {refused[0].name}"
-    evidence = [*_told(report, kernel), *lines(report, *(("route6", route.line, "") for route in refused))]
+    shown = refused or [route for route in routes.routes if route.type == "unicast"][:5]
+    evidence = [*_told(report, kernel), *lines(report, *(("route6", route.line, "") for route in shown))]
     report.find("no_default", Verdict.CRIT, says, value=0, evidence=evidence)
 
 
