@@ -13,7 +13,7 @@ from checks.collectors.base import Collector
 from checks.commands import command_of
 from checks.pasted import Block, clean, file_by_form, split
 from checks.probes.base import Probe
-from checks.recognise import reads
+from checks.recognise import opened, reads
 from checks.shown_files import file_of, whole_file
 from checks.sysctl_pastes import gathered, settings
 
@@ -21,8 +21,9 @@ from checks.sysctl_pastes import gathered, settings
 def outputs(probe: Probe, name: str, text: str) -> list[Block]:
     """The outputs in a text. One without prompts is kept as it is, so that its line numbers are those of the file."""
     text = clean(text)
-    blocks = split(text)
-    if len(blocks) > 1 or (blocks and (blocks[0].command or blocks[0].path)):
+    closed = split(text)
+    blocks = opened(closed, lambda block: any(reads(collector, block) for collector in probe.collectors))
+    if len(blocks) > 1 or blocks != closed or (blocks and (blocks[0].command or blocks[0].path)):
         return gathered(probe, [part for block in blocks for part in settings(probe, block)])
     whole = Block(text, 1, text.count("\n"), host=blocks[0].host if blocks else "")
     path = next((path for collector in probe.collectors if (path := named_file(collector, name))), "") or _cni(name, text)

@@ -17,9 +17,11 @@ import codecs
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import unescape
 from textwrap import dedent
 
-from checks.prompts import RULER, Head, Place, head_of, said
+from checks.margins import without_margin, without_runs
+from checks.prompts import CHATTER, RULER, Head, Place, head_of, said
 from checks.typed import named_lines, parts
 
 _BOMS = (
@@ -32,6 +34,7 @@ _BOMS = (
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,4096}(?:\x07|\x1b\\)|[PX^_][^\x1b\n]{0,4096}\x1b\\|[ -/]{0,4}[0-Z\\^-~])"
 )
+_TYPESET = str.maketrans("\u00a0\u3000\u201c\u201d\u2018\u2019", "  \"\"''", "\u200b\u200c\u200d\u2060\ufeff")
 _OVERSTRUCK = re.compile(r"[^\n\x08]\x08")
 
 
@@ -49,19 +52,26 @@ def decode(data: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    """What terminals, editors and chats added is gone: CR before LF, colours, overstrikes, hard blanks.
+    """What terminals, editors and chats added is gone: CR before LF, colours, overstrikes, hard blanks, a margin.
 
     >>> clean("\\x1b[31mred\\x1b[0m\\r\\n")
     'red\\n'
     """
     if "\r" in text:
         text = re.sub(r"(?<!\r)\r+\n", "\n", text)  # looks at a run of CR once
+        text = text if "\n" in text else text.replace("\r", "\n")
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
     if "\x08" in text:
         text = _OVERSTRUCK.sub("", text)
-    text = text.replace("\u00a0", " ")
-    return dedent(text) if re.match(r"\n*(?: {4}|\t)", text) else text  # a page indents what was printed
+    if "\r" in text:
+        text = re.sub(r"^\r+", "", text, flags=re.MULTILINE)  # a terminal's, between its escapes
+    if not text.isascii():
+        text = text.translate(_TYPESET)
+    if "&lt;" in text or "&quot;" in text:
+        text = unescape(text) if "<" not in text else text
+    text = dedent(text) if re.match(r"\n*(?: {4}|\t)", text) else text  # a page indents what was printed
+    return without_margin(text)
 
 
 def encode(text: str) -> bytes:
@@ -162,16 +172,19 @@ def _named(block: Block, path: str, place: int, said: list[str], lines: list[str
     return replace(block, text=text, first=block.first + place, last=block.first + place + len(said) - 1, path=path)
 
 
+_OWN_PROMPTS = 20
+
+
 def split(text: str) -> list[Block]:
     """The outputs in ``text``, without the prompts and headers above them. A text without any is one block."""
-    lines = text.split("\n")
+    lines = without_runs(text.split("\n"), _begins)
     blocks: list[Block] = []
     head, start, place = Head(), 0, Place.FREE
     lefts: dict[str, str] = {}  # prompts of this text's own form, each with its host
     session = False
 
     def close(end: int, ended: bool = False) -> None:
-        first = next((number for number in range(start, end) if _says(lines[number])), end)
+        first = next((number for number in range(start, end) if _says(lines[number], head.prompt)), end)
         while ended is False and end > first and head.titles and RULER.match(lines[end - 1]):
             end -= 1  # the line above a banner
         if first < end:
@@ -191,7 +204,7 @@ def split(text: str) -> list[Block]:
             close(number, found.prompt)
             head, start, place = found, number + 1, Place.FREE
             session = session or found.prompt
-            if found.prompt and found.left:
+            if found.prompt and found.left and len(lefts) < _OWN_PROMPTS:
                 lefts[found.left] = found.host
         elif line == "== end" and number + 1 < len(lines):  # what follows is another output
             close(number + 1)
@@ -211,8 +224,14 @@ def _bare_prompt(lines: Sequence[str], start: int, head: Head) -> int:
     return last if bare and (head.command or head.path) else 0
 
 
-def _says(line: str) -> bool:
-    return bool(line) and not line.isspace() and not RULER.match(line)
+def _says(line: str, prompt: bool = False) -> bool:
+    return bool(line) and not line.isspace() and not RULER.match(line) and not (prompt and CHATTER.match(line))
+
+
+def _begins(line: str) -> bool:
+    """True when a session begins here."""
+    found = head_of(line, Place.APART)
+    return found is not None and bool(found.prompt or found.fence or found.command)
 
 
 def _again(line: str, lefts: Mapping[str, str]) -> Head | None:

@@ -1,4 +1,4 @@
-r"""Routes that several commands printed as one dump: ``ip route show table 100`` leaves out the table that it was asked for.
+r"""What prompts around an output of ip add to it: its end, and the table that ``ip route show table 100`` leaves out.
 
 >>> main = Block("default via 192.0.2.1 dev eth0\n", 2, 2, "ip route", ended=True)
 >>> vpn = Block("default dev wg0 scope link\n", 4, 4, "ip route show table 100", ended=True)
@@ -16,6 +16,7 @@ from checks.pasted import Block
 
 _ASKED = re.compile(r"\bip\b.* (?:table|t) (\S+)")
 _MAIN = ("main", "254")
+_CLOSED = ("link", "addr", "addr_again", "neigh", "neigh_again", "rule4", "rule6", "fdb")
 
 
 def route_dumps(name: str, blocks: Sequence[Block]) -> list[str]:
@@ -29,9 +30,22 @@ def route_dumps(name: str, blocks: Sequence[Block]) -> list[str]:
     texts = [_with_table(block.text, table) for block, table in zip(blocks, tables, strict=True)]
     whole = [block.ended and name in sections(block.command) for block in blocks]
     if len(set(tables)) < len(tables) or len({block.host for block in blocks if block.host}) > 1:
-        return list(dict.fromkeys(text + "== end\n" * ended for text, ended in zip(texts, whole, strict=True)))
+        ends = ["== end\n" * (ended and not _is_json(text)) for text, ended in zip(texts, whole, strict=True)]
+        return list(dict.fromkeys(text + end for text, end in zip(texts, ends, strict=True)))
     shows_main = bool({"", "all"} & set(tables))
-    return ["".join(texts) + "== end\n" * (all(whole) and shows_main)]
+    return ["".join(texts) + "== end\n" * (all(whole) and shows_main and not _is_json(texts[0]))]
+
+
+def with_end(name: str, block: Block) -> str:
+    """The output, with our collectors' closing line where the next prompt shows its end and no filter stood in its command."""
+    names = sections(block.command)
+    of_devices = name == "link" and "addr" in names and not re.search(r" -(?:[46]|f\w*)\b", block.command)
+    whole = block.ended and ((name in _CLOSED and name in names) or of_devices) and " dev " not in block.command
+    return block.text + "== end\n" * (whole and not _is_json(block.text))
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip().startswith("[")
 
 
 def _table(command: str) -> str:
@@ -43,7 +57,7 @@ def _table(command: str) -> str:
 def _with_table(text: str, table: str) -> str:
     if table in ("", "all"):
         return text
-    if text.lstrip().startswith("["):
+    if _is_json(text):
         return re.sub(r'\{(?=\s*"(?:type|dst)":)', f'{{"table":"{table}",', text)
     return "".join(
         line if line[:1].isspace() or " table " in line else _named(line, table) for line in text.splitlines(keepends=True)

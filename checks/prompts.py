@@ -53,11 +53,18 @@ _WATCH = re.compile(r"Every \d+(?:[.,]\d+)?s: (?P<command>\S.*?)(?: {2,}(?P<host
 _ANSIBLE = re.compile(r"(?P<host>[\w.-]+) \| (?:SUCCESS|CHANGED|FAILED)[^\n]{0,40}>>$")
 _SOS = re.compile(r"(?:^|/)sos_commands/\w+/([^/]+)$")
 _LEFT = re.compile(r"(?:\d{1,3}[.)]|[^\S\n]|[=#*+|~_>\-\[【「`]|(?i:command|cmd|[\u4e00-\u9fff]{1,20})[:：])*")
+_TRACED = re.compile(r"\++ (?:set [-+]|echo |printf |\[+ |export |local |for |true$|:$|sleep |date|hostname|cd |\w+=)")  # set -x
 _RIGHT = " \t=#*-]】」`:：~_"
 _QUOTED = re.compile(r"`([^`\n]{2,160})`")
 _NAMED = re.compile(rf"(?<![\w/.-])(?:sudo )?(?:/[\w/]{{1,60}}/)?(?:{_TOOLS})\b[ -~]*")
 RULER = re.compile(r"\s*(?:[=\-*#_~+]\s?){5,}$")
 """A line that only sets things apart."""
+
+CHATTER = re.compile(
+    r"\[sudo\] |Defaulted container |Creating debugging pod |If you don't see a command prompt|Warning: Permanently added "
+    r"|Unable to use a TTY|Pseudo-terminal will not|(?:Password|password for \S+): ?"
+)
+"""What stands before an output because of the way to the host."""
 
 
 class Place(Enum):
@@ -96,7 +103,7 @@ def head_of(line: str, place: Place) -> Head | None:
             found = match.groupdict()
             head = said((found.get("command") or "").strip(), found.get("host") or "")
             return replace(_below(line, head), prompt=True)
-    if line.startswith("```"):  # a chat or a Markdown page fences what was printed
+    if line.startswith(("```", "~~~")):  # a chat or a Markdown page fences what was printed
         return Head(fence=True)
     if match := _FILE_HEADER.match(line):
         return _file(match["path"])
@@ -158,6 +165,8 @@ def _title(line: str, place: Place) -> Head | None:
     command = line[begin:].rstrip(_RIGHT)
     right = line[begin + len(command) :].strip()
     decorated = line[:begin].strip()
+    if place != Place.ANY and _TRACED.match(line):
+        return Head(titles=True)
     if not _typed(command):
         return None
     strong = len(decorated) > 2 and right

@@ -6,7 +6,7 @@ A part is known by its collector's ``looks_like``, or, for collectors that show 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,14 +14,17 @@ from checks.catalog import catalog
 from checks.collectors.base import Collector
 from checks.commands import sections as sections_of
 from checks.errors import CheckError
+from checks.passages import passages, without_farewell
 from checks.pasted import Block, encode, file_by_form, joined, split
-from checks.pasted_routes import route_dumps
+from checks.pasted_routes import route_dumps, with_end
 from checks.probes.base import Probe
 from checks.results import Section
 from checks.shown_files import file_of, shows_files, tables, whole_file, wrap
 
 LOOKED_AT = 64 << 10
 """How many characters of a part are looked at: its form shows early, and patterns may look ahead to the end."""
+_LETTER = 2 << 20
+"""So long may a text be in which a person speaks between the outputs."""
 _ROUTES = ("route4", "route6")
 _JOINED = re.compile(r"ip6?tables-(?:\w+-)?save$|ip_vs$|conntrack_udp$|ipsets$|kp$")
 
@@ -44,13 +47,26 @@ class Match:
 
 def recognise(text: str) -> list[Match]:
     """What in ``text`` can be read, and by which probes. Nothing for prose, code, logs and binary data."""
-    blocks = split(text)
+    probes = catalog().values()
+    blocks = opened(split(text), lambda block: any(reads(one, block) for probe in probes for one in probe.collectors))
     return [
         Match(probe.id, collector.name, block.first, block.last, block.host)
-        for probe in catalog().values()
+        for probe in probes
         for block in blocks
         for collector in (*_readers(probe, block), *(one for one in probe.collectors if also_reads(one, block)))
     ]
+
+
+def opened(blocks: Iterable[Block], known: Callable[[Block], bool]) -> list[Block]:
+    """The blocks, those taken apart that hold several outputs, or sentences besides one, of which a part is known."""
+    found: list[Block] = []
+    for block in blocks:
+        one_command = (block.command or block.path) and not re.search(r";|&&", block.command)
+        one_command = one_command or block.text.startswith(("== /", "!! /"))  # files under their names
+        parts = [] if one_command or len(block.text) > _LETTER else passages(block)
+        apart = [part.text.strip() for part in parts] != [block.text.strip()] and any(map(known, parts))
+        found += parts if apart else [without_farewell(block)]
+    return found
 
 
 def reads(collector: Collector, block: Block) -> bool:
@@ -147,13 +163,13 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
     elif collector.name in _ROUTES and not any(block.path for block in blocks):
         texts = route_dumps(collector.name, blocks)
     elif len(blocks) == 1 and not _needs_path(collector, blocks[0]) and _reads_text(collector, blocks[0]):
-        texts = [blocks[0].text]  # the probe reads it without the path too
+        texts = [with_end(collector.name, blocks[0])]  # the probe reads it without the path too
     elif shows_files(collector) and any(block.path for block in blocks) and not collector.sampled:
         texts = [wrap([(_path(collector, block), block.text) for block in blocks])]
     elif shows_files(collector) and any(block.path for block in blocks):
         texts = [wrap([(_path(collector, block), block.text) for block in sample]) for sample in _samples(collector, blocks)]
     else:
-        texts = [block.text for block in blocks]
+        texts = [with_end(collector.name, block) for block in blocks]
         texts = texts if collector.sampled else list(dict.fromkeys(texts))
     names = _free(collector, taken)
     if len(texts) > len(names):

@@ -172,7 +172,7 @@ def test_it_knows_files_of_the_kernel_by_their_names(probe_id: str, name: str, s
     ("ip.route", {"/tmp/r": ROUTES}, Verdict.UNKNOWN),
     ("ip.neigh", {"/tmp/n": NEIGH, "/tmp/r": ROUTES}, Verdict.OK),
     ("cgroup.cpu", {"cpu=x": "", "cpu.txt": "nr_periods 5\nnr_throttled 1\nthrottled_time 9\n"}, Verdict.UNKNOWN),
-    ("cni.config", {"10-a.conflist": '{"cniVersion":"0.3.1","name":"a","plugins":[{"type":"bridge"}]}\n'}, Verdict.UNKNOWN),
+    ("cni.config", {"10-a.conflist": '{"cniVersion":"0.3.1","name":"a","plugins":[{"type":"bridge"}]}\n'}, Verdict.WARN),
     ("rpm.spec_text", {"a.spec": "Name: a\n%description\n%files\n"}, None),
 ])  # fmt: skip
 def test_it_answers_as_far_as_the_evidence_goes(probe_id: str, files: dict[str, str], verdict: Verdict | None) -> None:
