@@ -13,7 +13,7 @@ from checks.collectors.sockets import LISTEN_COUNTERS, LISTEN_KNOBS, LISTENERS
 from checks.errors import EvidenceError
 from checks.params import Param
 from checks.parsers.reading import read, read_file, whole_number
-from checks.parsers.sockets import Listener, parse_listeners
+from checks.parsers.sockets import Listener, Listeners, parse_listeners
 from checks.probes.base import FactSpec, Probe, Report, Rule, Threshold
 from checks.probes.tcp_listen import counter_growth, fact
 from checks.results import Evidence, Reason, Verdict
@@ -22,6 +22,9 @@ Groups = dict[str, list[Listener]]
 
 
 def judge(report: Report) -> None:
+    if "listeners_b" not in report.sections or not read(report.need("listeners_b"), parse_listeners).complete:
+        _judge_paste(report)
+        return
     before, after = _groups(report, "listeners_a"), _groups(report, "listeners_b")
     if before is None or after is None:
         report.unknown(Reason.TOOL_MISSING, "ss is not installed on this host, so the sockets are not seen")
@@ -44,6 +47,33 @@ def judge(report: Report) -> None:
         report.find("owners", Verdict.OK, say, evidence=_lines(report, rows))
 
 
+def _judge_paste(report: Report) -> None:
+    """One look, or a list without its closing line: what it shows of owners is judged, members may be missing."""
+    name = "listeners_b" if "listeners_b" in report.sections else "listeners_a"
+    found = read(report.need(name), parse_listeners)
+    groups = _by_address(report, found)
+    for address, rows in groups.items():
+        if len({row.uid for row in rows}) > 1 and all(row.inode is not None for row in rows):
+            _judge_owners(report, address, rows, name)
+    shown = ", ".join(f"{len(rows)} sockets on {address}" for address, rows in groups.items()) or "no socket"
+    lines = [line for rows in groups.values() for line in _lines(report, rows, name)]
+    if not found.tool:
+        report.unknown(Reason.TOOL_MISSING, "ss is not installed on this host, so the sockets are not seen")
+    elif not found.complete:
+        say = f"the list shows {shown} of the port and has no closing line: members of the group may be missing"
+        report.unknown(Reason.TRUNCATED, say, lines[:5])
+    else:
+        report.unknown(Reason.MISSING, f"the list shows {shown} of the port; the second sample was not collected", lines[:5])
+
+
+def _by_address(report: Report, found: Listeners) -> Groups:
+    groups: Groups = {}
+    for row in found.rows:
+        if row.port == report.params.get("port"):
+            groups.setdefault(row.address, []).append(row)
+    return groups
+
+
 def _groups(report: Report, name: str) -> Groups | None:
     """Sockets of the port by address; None without ss. A paste without its closing line may lack members."""
     found = read(report.need(name), parse_listeners)
@@ -53,11 +83,7 @@ def _groups(report: Report, name: str) -> Groups | None:
         raise EvidenceError(
             "the list of sockets has no closing line: members of the group may be missing", Reason.TRUNCATED, name
         )
-    groups: Groups = {}
-    for row in found.rows:
-        if row.port == report.params.get("port"):
-            groups.setdefault(row.address, []).append(row)
-    return groups
+    return _by_address(report, found)
 
 
 def _migrates(report: Report) -> bool | None:
@@ -76,17 +102,17 @@ def _lines(report: Report, rows: list[Listener], name: str = "listeners_b") -> l
     return [report.evidence(name, row.line, f":{row.port}") for row in rows[:8]]
 
 
-def _judge_owners(report: Report, address: str, rows: list[Listener]) -> None:
+def _judge_owners(report: Report, address: str, rows: list[Listener], name: str = "listeners_b") -> None:
     owners = sorted({row.uid for row in rows})
     port = rows[0].port
     if any(row.inode is None for row in rows):
-        raise EvidenceError("the sockets' owners take ss -e", Reason.MISSING, "listeners_b")
+        raise EvidenceError("the sockets' owners take ss -e", Reason.MISSING, name)
     if len(owners) > 1:
         say = f"{address}:{port} is shared by users {', '.join(map(str, owners))}: one of them can take the other's connections"
-        report.find("owners", Verdict.CRIT, say, value=len(owners), evidence=_lines(report, rows))
+        report.find("owners", Verdict.CRIT, say, value=len(owners), evidence=_lines(report, rows, name))
     else:
         say = f"{len(rows)} sockets of user {owners[0]} share {address}:{port}"
-        report.find("owners", Verdict.OK, say, value=len(rows), evidence=_lines(report, rows))
+        report.find("owners", Verdict.OK, say, value=len(rows), evidence=_lines(report, rows, name))
 
 
 def _judge_stuck(report: Report, address: str, before: list[Listener], after: list[Listener]) -> None:

@@ -218,3 +218,10 @@ def test_it_judges_meminfo_by_the_rows_that_were_picked() -> None:
     top = "  OBJS ACTIVE  USE OBJ SIZE  SLABS OBJ/SLAB CACHE SIZE NAME\n{}"
     row = "163934 163908 99%    0.19K   7806       21     31225K dentry\n"
     assert "the largest slab cache is dentry with 30 MiB" in judge("mem.slab", f"# slabtop -o\n{top.format(row)}").finding
+
+
+def test_it_sees_two_owners_of_a_port_in_one_look() -> None:
+    row = 'LISTEN {}      128          0.0.0.0:8080      0.0.0.0:*    users:(("a",pid={},fd=3)) {}ino:{} sk:1 <->\n'
+    text = "# ss -ltnpe\n" + row.format(0, 9, "uid:1001 ", 991) + row.format(5, 12, "{}", 992)
+    assert told(judge("sock.reuseport", text.format(""), port="8080")) == ("crit", "owners")
+    assert judge("sock.reuseport", text.format("uid:1001 "), port="8080").reason == Reason.TRUNCATED
