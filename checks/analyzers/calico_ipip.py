@@ -32,16 +32,15 @@ def tunnel_faults(links: Links, addresses: Addresses | None, underlay: Link | No
     """R10 and R11 of the device itself."""
     tunnel = links.find(TUNNEL)
     if tunnel is None:
-        return [
-            Fault("R10", Verdict.CRIT, f"there is no {TUNNEL} among {len(links.links)} devices: the ipip module is not loaded")
-        ]
+        says = f"there is no {TUNNEL} among {len(links.links)} devices: the ipip module is not loaded"
+        return [Fault("R10", Verdict.CRIT, says, needs="link")]
     line = (("link", tunnel.line, TUNNEL),)
     faults = []
     if not tunnel.up:
         faults.append(Fault("R10", Verdict.CRIT, f"{TUNNEL} is DOWN", line))
     if addresses is not None and not any(address.family == 4 for address in addresses.of(TUNNEL)) and addresses.tool != "procfs":
         says = f"{TUNNEL} has no address: this node's own packets to pods of other nodes get the wrong source"
-        faults.append(Fault("R10", Verdict.WARN, says, line))
+        faults.append(Fault("R10", Verdict.WARN, says, line, needs="addr"))
     room = underlay.mtu - OVERHEAD["ipip"] if underlay and underlay.mtu else None
     if room is not None and tunnel.mtu is not None and tunnel.mtu > room and underlay:
         says = f"{TUNNEL} has MTU {tunnel.mtu}; {underlay.name} with {underlay.mtu} leaves {room} after IPIP"

@@ -28,12 +28,14 @@ def bridge_faults(links: Links, address: Address | None, bridge: str) -> list[Fa
     """The bridge must be up (without a pod it has no carrier) and hold the network's first address."""
     link = links.find(bridge)
     if link is None:
-        return [Fault("hostgw", Verdict.CRIT, f"there is no bridge {bridge}: no pod was ever started here, or its plugin failed")]
+        says = f"there is no bridge {bridge}: no pod was ever started here, or its plugin failed"
+        return [Fault("hostgw", Verdict.CRIT, says, needs="link")]
     line = (("link", link.line, bridge),)
     if not link.up:
         return [Fault("hostgw", Verdict.CRIT, f"{bridge} is DOWN", line)]
     if address is None:
-        return [Fault("hostgw", Verdict.CRIT, f"{bridge} has no address: the pods' default gateway is nobody", line)]
+        says = f"{bridge} has no address: the pods' default gateway is nobody"
+        return [Fault("hostgw", Verdict.CRIT, says, line, needs="addr")]
     first = Ip(4, address.network.value + 1)
     if Ip.parse(address.ip) != first:
         says = f"{bridge} has {address.ip}, the pods' gateway should be {first}"
@@ -61,11 +63,20 @@ def route_faults(routes: Routes, found: list[Route], wanted: Iterable[Prefix]) -
     missing = without_route(wanted, routes)
     if missing:
         names = ", ".join(str(prefix) for prefix in missing[:5])
-        faults.append(Fault("R07", Verdict.CRIT, f"{len(missing)} peers' pod networks have no route: {names}", (), len(missing)))
+        faults.append(
+            Fault(
+                "R07",
+                Verdict.CRIT,
+                f"{len(missing)} peers' pod networks have no route: {names}",
+                (),
+                len(missing),
+                needs="route4",
+            )
+        )
     only = Routes(routes.tool, routes.framed, tuple(found))
     connected = [route for route in routes.routes if not any(hop.gateway for hop in route.nexthops)]
     off = gateways_off_link(only, connected)
-    return faults + [Fault("R08", Verdict.CRIT, fault.say, fault.lines, fault.value) for fault in off]
+    return faults + [Fault("R08", Verdict.CRIT, fault.say, fault.lines, fault.value, needs="route4") for fault in off]
 
 
 def next_hops(found: list[Route]) -> list[NextHop]:

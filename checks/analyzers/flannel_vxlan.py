@@ -16,7 +16,7 @@ _BY_HAND = frozenset({"PERMANENT", "NOARP"})
 
 def endpoint_faults(dev: str, peers: Collection[Route], table: Neighbours, fdb: Collection[FdbEntry]) -> list[Fault]:
     """R27, one finding per peer that packets cannot reach."""
-    nodes = {entry.mac: entry for entry in fdb if entry.dev == dev and entry.dst}
+    nodes = {entry.mac: entry for entry in fdb if entry.dev in (dev, "") and entry.dst}
     faults = []
     for route in peers:
         for hop in route.nexthops:
@@ -28,8 +28,9 @@ def endpoint_faults(dev: str, peers: Collection[Route], table: Neighbours, fdb: 
                 state = f"only a {entry.state} one" if entry else "none"
                 says = f"peer {route.prefix} needs a permanent neighbour {hop.gateway} on {dev}; there is {state}"
                 lines = (here, ("neigh", entry.line, entry.state)) if entry else (here,)
-                faults.append(Fault("R27", Verdict.CRIT, says, lines, hop.gateway))
+                faults.append(Fault("R27", Verdict.CRIT, says, lines, hop.gateway, needs="" if entry else "neigh"))
             elif entry.lladdr not in nodes:
                 says = f"peer {route.prefix}: no forwarding entry for {entry.lladdr} on {dev}, so its node is not known"
-                faults.append(Fault("R27", Verdict.CRIT, says, (here, ("neigh", entry.line, entry.lladdr)), entry.lladdr))
+                lines = (here, ("neigh", entry.line, entry.lladdr))
+                faults.append(Fault("R27", Verdict.CRIT, says, lines, entry.lladdr, needs="fdb"))
     return faults

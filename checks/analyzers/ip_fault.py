@@ -13,7 +13,7 @@ Place = tuple[str, int, str]
 
 @dataclass(frozen=True)
 class Fault:
-    """One answer of a rule. ``limit`` names the threshold that decided."""
+    """One answer of a rule. ``limit`` names the threshold that decided; ``needs`` the section that must be whole to prove it."""
 
     rule: str
     verdict: Verdict
@@ -22,3 +22,4 @@ class Fault:
     value: Any = None
     limit: str = ""
     unit: str = ""
+    needs: str = ""

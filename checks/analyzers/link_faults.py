@@ -25,7 +25,7 @@ def without_carrier(links: Links, users: Mapping[str, str], *, all_known: bool) 
     """R25, first half. ``users`` says what needs a device: an address, the default route, the asker. ``all_known``: no more."""
     faults = []
     for link in links.links:
-        if "LOOPBACK" in link.flags or (link.up and link.carrier and "M-DOWN" not in link.flags):
+        if "LOOPBACK" in link.flags or (link.up and link.carrier and not _is_below_down(link)):
             continue
         need = users.get(link.name)
         line = (("link", link.line, link.name),)
@@ -41,6 +41,11 @@ def without_carrier(links: Links, users: Mapping[str, str], *, all_known: bool) 
         elif need:
             faults.append(Fault("R24", Verdict.WARN, f"{link.name} is DOWN, and {need}", line, link.name))
     return faults
+
+
+def _is_below_down(link: Link) -> bool:
+    """busybox and old ip say M-DOWN of a pair whose other end is in another namespace: they only know its number."""
+    return "M-DOWN" in link.flags and not re.fullmatch(r"if\d+", link.peer)
 
 
 def is_idle_bridge(link: Link) -> bool:
@@ -101,7 +106,7 @@ def misplaced(addresses: Addresses, links: Links | None) -> list[Fault]:
                 faults.append(Fault("R24", Verdict.WARN, f"{address.ip} is on {address.dev}, which is DOWN", line, address.ip))
             if "secondary" in address.flags and address.family == 4 and not _has_primary(address, addresses):
                 says = f"{address.ip}/{address.plen} on {address.dev} is secondary, but its primary is gone"
-                faults.append(Fault("R24", Verdict.WARN, says, line, address.ip))
+                faults.append(Fault("R24", Verdict.WARN, says, line, address.ip, needs="addr"))
     return faults
 
 

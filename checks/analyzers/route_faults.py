@@ -22,13 +22,16 @@ def place(route: Route, mark: str = "") -> Place:
     return (f"route{route.family}", route.line, mark)
 
 
+GONE = "does not exist"
+
+
 def dead_way(hop: Nexthop, links: Links | None) -> str:
     """Why nothing leaves by this hop, or an empty string."""
     if "dead" in hop.flags:
         return "is dead"
     link = links.find(hop.dev) if links else None
     if links and hop.dev and link is None:
-        return "does not exist"
+        return GONE
     if link and not link.carrier:
         return f"is {link.state}"
     return "has no carrier" if "linkdown" in hop.flags else ""
@@ -88,6 +91,7 @@ def dead_ways(routes: Routes, links: Links | None) -> list[Fault]:
             f"{_named(dead)} leaves by {dev}, which {why}",
             (*(place(route, dev) for route in dead[:3]), *_link_place(dev, links)),
             dev,
+            needs="link" if why == GONE else "",
         )
         for (dev, why), dead in found.items()
     ]
@@ -160,7 +164,8 @@ def _overlap(route: Route, dev: str, rival: Route, other: str, links: Links | No
     end = f"and {by} {why}" if why else f"by {by}"
     says = f"{route.prefix} dev {dev} ({plugin_of(dev)}) and {rival.prefix} dev {other} ({plugin_of(other)}) overlap"
     verdict = Verdict.CRIT if why else Verdict.WARN
-    return Fault("R06", verdict, f"{says}; {winner.prefix} wins {end}", (place(route, dev), place(rival, other)), by)
+    lines = (place(route, dev), place(rival, other))
+    return Fault("R06", verdict, f"{says}; {winner.prefix} wins {end}", lines, by, needs="link" if why == GONE else "")
 
 
 def defaults(routes: Routes) -> list[Route]:
@@ -186,7 +191,8 @@ def rival_defaults(routes: Routes, links: Links | None) -> list[Fault]:
     whys = [dead_way(hop, links) for route in best for hop in route.nexthops]
     if whys and all(whys):
         says = f"the best default route, {way(best[0])} with metric {best[0].metric}, has a device that {whys[0]}"
-        faults.append(Fault("R21", Verdict.WARN, says, (place(best[0], "default"),), best[0].metric))
+        needs = "link" if whys[0] == GONE else ""
+        faults.append(Fault("R21", Verdict.WARN, says, (place(best[0], "default"),), best[0].metric, needs=needs))
     return faults
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from checks.analyzers.ip_fault import Fault, Place
-from checks.analyzers.route_faults import dead_way, place
+from checks.analyzers.route_faults import GONE, dead_way, place
 from checks.analyzers.route_lookup import Answer, Fib
 from checks.analyzers.route_tables import Flow
 from checks.analyzers.rp_filter import Fate, Incoming, own_devices
@@ -122,7 +122,8 @@ def dead_legs(dst: Address, answer: Answer, links: Links | None) -> list[Fault]:
     says = f"the way to {dst} leaves by {', '.join(f'{dev}, which {why}' for dev, why in whys.items())}"
     says += f"; {len(alive)} of {len(answer.nexthops)} legs are left" if alive else ""
     lines = (*places(answer), *_links(whys, links))
-    return [Fault("R03", Verdict.WARN if alive else Verdict.CRIT, says, lines, next(iter(whys)))]
+    needs = "link" if GONE in whys.values() else ""
+    return [Fault("R03", Verdict.WARN if alive else Verdict.CRIT, says, lines, next(iter(whys)), needs=needs)]
 
 
 def _links(devs: Iterable[str], links: Links | None) -> list[Place]:

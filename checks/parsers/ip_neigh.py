@@ -58,9 +58,10 @@ class Neighbours:
     entries: tuple[Neighbour, ...]
 
     def find(self, ip: str, dev: str = "") -> Neighbour | None:
-        """The entry of that address (on that device)."""
+        """The entry of that address (on that device). ``ip neigh show dev`` does not say the device again."""
         wanted = Address.parse(ip)
-        return next((e for e in self.entries if not e.proxy and dev in ("", e.dev) and Address.parse(e.ip) == wanted), None)
+        mine = (e for e in self.entries if not e.proxy and (dev == e.dev or not dev or not e.dev))
+        return next((entry for entry in mine if Address.parse(entry.ip) == wanted), None)
 
 
 @guarded

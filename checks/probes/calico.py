@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from checks.analyzers import calico_ipip as ipip
 from checks.analyzers.calico_podpath import Pod, Step, host_device, host_steps, lives_elsewhere, pod_steps
+from checks.analyzers.ip_fault import Fault
 from checks.analyzers.route_faults import defaults, place
 from checks.analyzers.route_lookup import Fib
 from checks.analyzers.route_question import explain, is_calico_block, places
@@ -65,7 +66,8 @@ def _judge_steps(report: Report, pod_ip: str, steps: list[Step], in_block: bool)
         says = f"{pod_ip} wants {step.expected}; found: {step.actual}"
         if step.name == "pod_route" and in_block:
             says = f"{pod_ip} has no /32 to its device: packets to it die in calico's {step.actual}"
-        report.find(step.rule, step.verdict, says, value=step.actual, evidence=lines(report, *step.lines))
+        needs = {"device": "link", "gateway_route": "route4", "pod_route": "route4", "source_check": "route4"}.get(step.name, "")
+        find_all(report, [Fault(step.rule, step.verdict, says, step.lines, step.actual, needs=needs)])
     untold = [step for step in steps if step.ok is None and step.rule not in ("podgw", "R05")]
     if not causes and (untold or any(step.name == "pod_route" and step.ok is None for step in steps)):
         names = ", ".join(step.name for step in steps if step.ok is None and step.rule != "podgw")
@@ -113,7 +115,8 @@ def _judge_peer(report: Report, peer: Address, fib: Fib, conf: Conf | None) -> N
     if answer.result == "unknown":
         report.unknown(Reason.UNPARSED, f"the way to {peer} cannot be told: {answer.why}", evidence)
     elif answer.result != "unicast" or (answer.route and answer.route.is_default):
-        report.find("R07", Verdict.CRIT, f"{peer} has no block route here: it takes {where}", value=str(peer), evidence=evidence)
+        says = f"{peer} has no block route here: it takes {where}"
+        find_all(report, [Fault("R07", Verdict.CRIT, says, places(answer), str(peer), needs="route4")])
     elif ipip.TUNNEL not in answer.devices:
         report.find("R07", Verdict.INFO, f"{peer} goes without the tunnel: {where}", value=str(peer), evidence=evidence)
         _judge_source(report, peer, fib, conf, "if its node sends through the tunnel, ")

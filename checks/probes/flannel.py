@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from checks.analyzers import flannel_hostgw as hostgw
 from checks.analyzers.flannel_vxlan import endpoint_faults
+from checks.analyzers.ip_fault import Fault, Place
 from checks.analyzers.neighbour_table import silent
 from checks.collectors.ip import ADDR, CONF, FDB, LINK, NEIGH, NEIGH_AGAIN, ROUTE4
 from checks.errors import ParseError
@@ -18,7 +19,7 @@ from checks.parsers.ip_prefix import Prefix
 from checks.parsers.ip_route import Route
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.ip_rules import rules
-from checks.probes.ip_sections import Tables, find_all, lines
+from checks.probes.ip_sections import Tables, find_all, lines, skip_or_wait
 from checks.results import Reason, Verdict
 
 
@@ -37,7 +38,8 @@ def judge(report: Report) -> None:
         return
     bridge = report.params.get("bridge") or "cni0"
     if links.find(bridge) is None and not links.named("flannel"):
-        report.skip(f"nothing of flannel here: no {bridge} and no flannel device among {len(links.links)}")
+        says = f"nothing of flannel here: no {bridge} and no flannel device among {len(links.links)}"
+        skip_or_wait(report, says)
         return
     address = hostgw.bridge_address(addresses, bridge)
     cluster = report.params.get("cluster")
@@ -93,11 +95,12 @@ def judge_vxlan(report: Report) -> None:
     found = [route for route in routes.in_table("main") if dev in route.devices and any(hop.gateway for hop in route.nexthops)]
     report.fact("peers", [str(route) for route in found[:200]])
     if link is None and not found:
-        report.skip(f"this node has no {dev} among {len(links.links)} devices")
+        skip_or_wait(report, f"this node has no {dev} among {len(links.links)} devices")
         return
     if link is None or not link.up:
-        evidence = lines(report, ("link", link.line, dev)) if link else []
-        report.find("R03", Verdict.CRIT, f"{dev} is {link.state if link else 'gone'}", value=dev, evidence=evidence)
+        state = link.state if link else "gone"
+        place: tuple[Place, ...] = (("link", link.line, dev),) if link else ()
+        find_all(report, [Fault("R03", Verdict.CRIT, f"{dev} is {state}", place, dev, needs="" if link else "link")])
         return
     if not find_all(report, endpoint_faults(dev, found, table, fdb)):
         says = f"peers behind {dev} with a permanent neighbour and a forwarding entry: {len(found)} of {len(found)}"

@@ -129,9 +129,13 @@ def _ignores_linkdown(conf: Conf | None) -> Callable[[str], bool]:
 
 
 def find_all(report: Report, faults: Iterable[Fault]) -> bool:
-    """Add a finding per fault; False when there was none."""
+    """Add a finding per fault; False when there was none. What is missing in a paste that may not be whole proves nothing."""
     found = list(faults)
     for fault in found:
+        if fault.needs and not is_whole(report, fault.needs):
+            says = f"{fault.say}; but this paste of {fault.needs} may not be whole"
+            report.unknown(Reason.MISSING, says, lines(report, *fault.lines), fault.rule)
+            continue
         report.find(
             fault.rule,
             fault.verdict,
@@ -142,6 +146,21 @@ def find_all(report: Report, faults: Iterable[Fault]) -> bool:
             evidence=lines(report, *fault.lines),
         )
     return bool(found)
+
+
+def skip_or_wait(report: Report, say: str) -> None:
+    """The probe does not apply, as far as the devices show; a paste that may not be whole does not show it."""
+    if is_whole(report, "link"):
+        report.skip(say)
+    else:
+        report.unknown(Reason.MISSING, f"{say}; but this paste of link may not be whole")
+
+
+def is_whole(report: Report, name: str) -> bool:
+    """True for JSON, and for what begins or ends as our collectors print it."""
+    text = report.sections[name].text.rstrip("\n") if name in report.sections else ""
+    shown = name.startswith("route") and " table local " in text  # the table that comes last
+    return shown or text.endswith("== end") or text.lstrip().startswith("[")
 
 
 def lines(report: Report, *places: tuple[str, int, str]) -> list[Evidence]:
