@@ -23,9 +23,11 @@ SECTION = "links_b"
 
 def judge_tunnel(report: Report) -> None:
     tables = Tables(report)
-    before, links = tables.links("links_a"), tables.links(SECTION)
-    if links is None or before is None:
-        raise EvidenceError("the devices (links) were not collected twice", Reason.MISSING)
+    before, links, section = tables.links("links_a"), tables.links(SECTION), SECTION
+    if links is None:
+        links, before, section = before, None, "links_a"
+    if links is None:
+        raise EvidenceError("the devices (links) were not collected", Reason.MISSING)
     tunnels = faults.tunnels_of(links)
     report.fact("tunnels", [_fact(link) for link in tunnels])
     if not tunnels:
@@ -38,14 +40,17 @@ def judge_tunnel(report: Report) -> None:
     find_all(
         report,
         [
-            *faults.down(tunnels, SECTION),
-            *faults.foreign_local(tunnels, addresses, SECTION),
-            *faults.without_default(tunnels, routes, SECTION),
-            *faults.one_way(before, links),
-            *faults.too_large(tunnels, links, below, SECTION),
+            *faults.down(tunnels, section),
+            *faults.foreign_local(tunnels, addresses, section),
+            *faults.without_default(tunnels, routes, section),
+            *(faults.one_way(before, links) if before else ()),
+            *faults.too_large(tunnels, links, below, section),
         ],
     )
-    if not report.findings:
+    if not before:
+        says = "whether the tunnel receives anything takes two looks at the devices (links), and there was one"
+        report.unknown(Reason.MISSING, says, lines(report, *(faults.at(link, section) for link in tunnels)), "one_way")
+    elif not report.findings:
         _say_sound(report, tunnels, routes)
 
 
