@@ -40,7 +40,8 @@ def with_end(name: str, block: Block) -> str:
     """The output, with our collectors' closing line where the next prompt shows its end and no filter stood in its command."""
     names = sections(block.command)
     of_devices = name == "link" and "addr" in names and not re.search(r" -(?:[46]|f\w*)\b", block.command)
-    whole = block.ended and ((name in _CLOSED and name in names) or of_devices) and " dev " not in block.command
+    part = re.search(r" dev (?!flannel|vxlan)" if name in ("neigh", "fdb") else " dev ", block.command)
+    whole = block.ended and not part and (of_devices or (name in _CLOSED and name in names))
     return block.text + "== end\n" * (whole and not _is_json(block.text))
 
 

@@ -282,3 +282,70 @@ def test_it_asks_for_the_long_form_of_a_brief_list(probe_id: str, text: str) -> 
     found = judge(probe_id, f"$ ip -br {probe_id[3:]}\n{text}")
     assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.UNPARSED)
     assert "without -br" in found.finding
+
+
+def test_it_misses_no_device_in_a_list_that_may_go_on() -> None:
+    some = "".join(LINK.splitlines(keepends=True)[:2])
+    found = judge("ip.route", ROUTE, some)
+    assert (found.verdict, found.reason, rules(found)) == (Verdict.UNKNOWN, Reason.MISSING, set())
+    whole = judge("ip.route", f"# ip r\n{ROUTE}", f"[root@node-1 ~]# ip link\n{some}[root@node-1 ~]# ")
+    assert (whole.verdict, rules(whole)) == (Verdict.WARN, {"R03", "R21"})
+    one = judge("ip.route", f"# ip r\n{ROUTE}", f"[root@node-1 ~]# ip link show lo\n{some}[root@node-1 ~]# ")
+    assert one.verdict == Verdict.UNKNOWN
+
+
+def test_it_reads_json_between_prompts() -> None:
+    rows = '[{"dst":"default","gateway":"192.0.2.1","dev":"eth0"},{"dst":"192.0.2.0/24","dev":"eth0","flags":[]}]'
+    found = judge("ip.route", f"[root@node-1 ~]# ip -j r\n{rows}\n[root@node-1 ~]# ip link\n{LINK}[root@node-1 ~]# ")
+    assert (found.verdict, found.facts["variant"]) == (Verdict.OK, "json")
+
+
+VXLAN = """7: flannel.1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN mode DEFAULT group default
+    link/ether 8e:00:5e:10:00:07 brd ff:ff:ff:ff:ff:ff
+    vxlan id 1 local 192.0.2.10 dev eth0 srcport 0 0 dstport 8472 nolearning
+"""
+PEERS = "10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink\n10.244.2.0/24 via 10.244.2.0 dev flannel.1 onlink\n"
+NEAR = "10.244.1.0 lladdr 02:00:5e:10:00:f1 PERMANENT\n10.244.2.0 lladdr 02:00:5e:10:00:f2 PERMANENT\n"
+ENTRIES = "02:00:5e:10:00:f1 dst 192.0.2.11 self permanent\n02:00:5e:10:00:f2 dst 192.0.2.12 self permanent\n"
+
+
+def vxlan(neigh: str = NEAR, fdb: str = ENTRIES) -> ProbeResult:
+    outputs = {
+        "ip link": LINK + VXLAN,
+        "ip route": ROUTE + PEERS,
+        "ip neigh show dev flannel.1": neigh,
+        "bridge fdb show dev flannel.1": fdb,
+    }
+    return judge(
+        "flannel.vxlan", "".join(f"[root@node-1 ~]# {one}\n{text}" for one, text in outputs.items()) + "[root@node-1 ~]# "
+    )
+
+
+def test_it_reads_the_neighbours_and_entries_of_one_device() -> None:
+    assert vxlan().verdict == Verdict.OK
+    assert vxlan(neigh=NEAR.replace("PERMANENT", "STALE", 1)).verdict == Verdict.CRIT
+    assert vxlan(neigh=NEAR.partition("\n")[0] + "\n").verdict == Verdict.CRIT
+
+
+def test_it_takes_the_other_end_in_another_namespace_for_no_fault() -> None:
+    """busybox cannot look the device up that it only knows by number, and calls it down."""
+    pod = ADDR.replace("eth0: <BROADCAST,MULTICAST,UP,LOWER_UP>", "eth0@if12: <BROADCAST,MULTICAST,UP,LOWER_UP,M-DOWN>")
+    assert rules(judge("ip.link", f"/ # ip a\n{pod}/ # ip r\n{ROUTE}")) == set()
+    vlan = pod.replace("eth0@if12", "eth0@eth7")
+    assert rules(judge("ip.link", f"/ # ip a\n{vlan}/ # ip r\n{ROUTE}")) == {"R25"}
+
+
+@pytest.mark.parametrize("probe_id", ["ip.route", "ip.link", "ip.addr", "flannel.hostgw", "flannel.vxlan", "ip.rule"])
+@pytest.mark.parametrize(
+    "cut", [LINK + VXLAN, ADDR, ROUTE + PEERS, NEIGH, ENTRIES], ids=["link", "addr", "route", "neigh", "fdb"]
+)
+def test_it_calls_nothing_bad_that_is_only_cut_off(probe_id: str, cut: str) -> None:
+    """Whatever line a paste of a healthy host ends at."""
+    texts = [LINK + VXLAN, ADDR, ROUTE + PEERS, NEIGH, ENTRIES.replace(" dst", " dev flannel.1 dst"), RULE]
+    lines = cut.splitlines(keepends=True)
+    for end in range(1, len(lines)):
+        part = "".join(lines[:end])
+        if cut == ADDR and "inet" not in part:  # so far it is a second list of devices
+            continue
+        found = judge(probe_id, *(part if text == cut else text for text in texts))
+        assert found.verdict in (Verdict.OK, Verdict.INFO, Verdict.UNKNOWN), f"{end}: {found.finding}"
