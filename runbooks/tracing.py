@@ -36,6 +36,7 @@ TEXT_MAX = 1000
 
 _WORST_FIRST = (Verdict.CRIT, Verdict.WARN, Verdict.UNKNOWN, Verdict.OK, Verdict.INFO, Verdict.SKIPPED)
 _NFT = re.compile(r'\{\s*"nftables"\s*:')
+_NFT_TEXT = re.compile(r"^[^\S\n]*table ip6? kube-proxy \{", re.MULTILINE)
 _NFT_OBJECT = re.compile(r',\s*\{"(table|chain|rule|set|map|element|metainfo)":')
 
 
@@ -47,10 +48,10 @@ def read_paste(text: str) -> tuple[str, tuple[Section, ...]]:
     lines = text.count("\n")
     if lines > LINES_MAX:
         raise CheckError(f"this text has {lines:,} lines, more than any node has rules; {TOO_LONG}")
-    is_nft = bool(_NFT.search(text, 0, 64 << 10))
-    if is_nft:
+    is_json = bool(_NFT.search(text, 0, 64 << 10))
+    if is_json:
         text = _NFT_OBJECT.sub(r',\n{"\1":', text)  # a line of evidence is one object
-    probe = NFTABLES if is_nft else IPTABLES
+    probe = NFTABLES if is_json or _NFT_TEXT.search(text) else IPTABLES
     return probe, gather(catalog.get(probe), [Given("", "the pasted text", text.encode("utf-8", "replace"))]).sections
 
 

@@ -191,6 +191,14 @@ def test_it_draws_a_table_of_nftables_mode_from_its_one_line(viewer, ask):
     assert "172.19.1.10:8080" in page
 
 
+def test_it_draws_a_table_of_nftables_mode_from_its_listing(viewer, ask):
+    case = Path(__file__).parents[2] / "cases/probes/nft.kubeproxy/text/nft_kp"
+    page = shown(viewer, ask(viewer, "$ nft list table ip kube-proxy\n" + case.read_text()))
+    assert "Each of 2 ways to 10.96.23.5:80 is open" in page
+    assert len(set(re.findall(r'id="(rule-\d+)"', page))) > 4
+    assert "10.244.2.7:8080" in page
+
+
 def test_it_speaks_chinese(viewer, ask, rules):
     location = ask(viewer, rules())["Location"]
     page = viewer.get(location, headers={"Accept-Language": "zh-CN"}).content.decode()
