@@ -149,11 +149,23 @@ def test_it_does_not_mind_what_comes_after_the_last_end():
     assert (decoder.done, decoder.flooded) == (True, False)
 
 
-def test_it_tells_a_killed_command_from_one_that_ran_out_of_time():
-    decoder, _ = decode((STDERR, ERR))
-    decoder.feed(STDOUT, f"\n{B} hello\n\n{B} 0 0 1.00 1.00\n".encode())
-    (section,) = decoder.feed(STDOUT, f"\n{B} 1 137 5.00 5.50\n".encode())
-    assert (section.rc, section.timed_out) == (137, False)
+@pytest.mark.parametrize(
+    ("status", "clock", "late"),
+    [
+        (137, "10.00 10.02", False),  # killed by something else
+        (143, "10.00 12.00", True),
+        (0, "10.00 12.40", True),  # it ended well when it was told to end, before its work was done
+        (0, "10.00 11.90", False),
+        (0, "- -", False),  # without a clock a slow line looks like a slow command
+        (143, "- -", True),
+    ],
+)
+def test_it_tells_what_ran_out_of_time_from_what_was_killed(status, clock, late):
+    decoder = Decoder(B, COMMANDS[1:2])
+    decoder.feed(STDERR, f"\n{B} hello\n\n{B} 0\n".encode(), 50.0)
+    decoder.feed(STDOUT, f"\n{B} hello\n".encode(), 50.0)
+    (section,) = decoder.feed(STDOUT, f"\n{B} 0 {status} {clock}\n".encode(), 53.0)
+    assert (section.rc, section.timed_out) == (status, late)
 
 
 def test_it_keeps_the_end_of_a_banner_for_the_sentence_about_it():

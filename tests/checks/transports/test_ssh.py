@@ -109,7 +109,7 @@ async def test_it_ends_only_its_own_under_a_forced_command(start_sshd, over_ssh,
     stay = Command("late", f"sh -c 'sleep 40; sleep 40' {mark} & sleep 40", timeout_s=1)
     look = Command("look", f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -cx '{other[:-1]}[{other[-1]}]'")
     hello, late, looked = await gather(over_ssh(sshd), HELLO, stay, look)
-    assert (hello.rc, late.rc, late.timed_out) == (0, 143, True)
+    assert (hello.rc, late.timed_out) == (0, True)
     assert looked.stdout == b"1\n"
     await gone(mark)
 
