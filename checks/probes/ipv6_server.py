@@ -1,8 +1,8 @@
 """ipv6.server: can this host serve a site over IPv6? The whole way in order, up to the first thing that is broken.
 
 The order is that of the writeup on IPv6 for an Ubuntu server: switch, address, tunnel where there is no native address, route,
-firewall, name servers, sockets, nginx. What comes after a crit is not judged: it would only repeat it. DNS records of the site
-and a look from outside are beyond this host.
+firewall, name servers, sockets, nginx. What comes after a crit is not judged: it would only repeat it. The site's records and a
+look at the Internet send traffic; they are probes of their own, and named last.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def judge_server(report: Report) -> None:
         result = results[step.name] = _run(report, step)
         _tell(report, step, result, _native_device(results) if step.name == "tunnel" else "")
         broken = step.name if report.findings[-1].verdict == Verdict.CRIT else ""
+    for name, asked in _ACTIVE.items():
+        report.find(name, Verdict.INFO, f"{name}: not judged here, because it {asked}; run ipv6.{name}")
     report.fact("steps", {step.name: str(results[step.name].verdict) if step.name in results else "not judged" for step in STEPS})
     report.fact("broken", broken or next((finding.rule for finding in report.findings if finding.verdict == Verdict.CRIT), None))
     report.fact("addresses", [row["ip"] for row in _global(results)])
@@ -117,6 +119,7 @@ def _thresholds() -> tuple[Threshold, ...]:
     return tuple({threshold.name: threshold for step in STEPS for threshold in step.probe.thresholds}.values())
 
 
+_ACTIVE = {"names": "asks name servers", "reach": "sends to the Internet"}
 _SAYS = {
     "enabled": "IPv6 is switched off",
     "addr": "no usable global address",
@@ -147,7 +150,11 @@ PROBES: tuple[Probe, ...] = (
             FactSpec("broken", "str", "the first step that is crit; null when there is none"),
             FactSpec("addresses", "list", "global IPv6 addresses"),
         ),
-        rules=tuple(Rule(step.name, _SAYS[step.name], f"probe {step.probe.id}") for step in STEPS),
+        rules=(
+            *(Rule(step.name, _SAYS[step.name], f"probe {step.probe.id}") for step in STEPS),
+            Rule("names", "the site's AAAA and NS records", "probe ipv6.names"),
+            Rule("reach", "the Internet over IPv6", "probe ipv6.reach"),
+        ),
         sources=("the probes ipv6.enabled, addr, tunnel, route, firewall, dns, listeners and nginx",),
         interval_s=5,
     ),

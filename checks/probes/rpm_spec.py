@@ -72,7 +72,8 @@ def _by_version(report: Report, host: Host, spec: Spec, found: Switches, outcome
 
 def _spec_facts(report: Report, spec: Spec, found: Switches, outcomes: list[Row]) -> None:
     table = [
-        {"kind": d.kind, "name": d.name, "body": d.body, "line": d.line, "in_comment": d.in_comment} for d in spec.definitions
+        {key: getattr(d, key) for key in ("kind", "name", "options", "body", "line", "in_comment", "condition")}
+        for d in spec.definitions
     ]
     report.fact("definitions", table)
     report.fact("switches", {name: definition.line for name, definition in sorted(found.on.items())})
