@@ -100,10 +100,8 @@ def settled(sets: Sequence[RuleSet]) -> list[RuleSet]:
         if better is None:
             kept.append(each)
         else:
-            what = "listing" if each.listing else "lone lines"
-            better.notices.append(
-                Gap(better.line, f"{' and '.join(each.tables)} is here as a {what} too; the fuller output is judged")
-            )
+            what = "in a listing" if each.listing else "in lone lines"
+            better.notices.append(Gap(better.line, f"{' and '.join(each.tables)}: {what} too; the fuller output is judged"))
     return kept
 
 
@@ -136,7 +134,7 @@ def _join(old: RuleSet, new: RuleSet) -> None:
             _add_chains(old, old.tables[name], table)
             continue
         if name in replaced and _shape(old.tables[name]) != _shape(table):
-            old.notices.append(Gap(table.line, f"{name} is here twice and differs; the later one, line {table.line}, is judged"))
+            old.notices.append(Gap(table.line, f"{name} is here twice and differs; the later one is judged"))
         old.tables[name] = table
     old.gaps += new.gaps
     old.cut, old.ended, old.last_line = old.cut or new.cut, old.ended or new.ended, new.last_line
@@ -158,11 +156,13 @@ def _add_chains(old: RuleSet, table: Table, new: Table) -> None:
             known.rules += [rule for rule in chain.rules if rule.raw.strip() not in seen]
         else:
             if _rules(known) != _rules(chain):
-                old.notices.append(
-                    Gap(chain.line, f"{name} is here twice and differs; the later one, line {chain.line}, is judged")
-                )
+                old.notices.append(Gap(_line(chain), f"{name} is here twice and differs; the later one is judged"))
             table.chains[name] = chain
     table.committed = False
+
+
+def _line(chain: Chain) -> int:
+    return chain.line or (chain.rules[0].line if chain.rules else 0)
 
 
 def _rules(chain: Chain) -> list[tuple[object, ...]]:
