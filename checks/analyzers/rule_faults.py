@@ -8,6 +8,7 @@ from checks.parsers.ip_rule import Rules
 from checks.results import Verdict
 
 _CILIUM_LOCAL, _CILIUM_TABLES = 100, ("2004", "2005")
+_LAST = 32766
 _MAY_BE_EMPTY = ("default", "main", "local", "unspec", "")
 
 
@@ -18,9 +19,9 @@ def local_rule(rules: Rules, family: int) -> list[Fault]:
     first = rules.rules[0] if rules.rules else None
     if local is None:
         seen = ((section, first.line, ""),) if first else ()
-        return [
-            Fault("R22", Verdict.WARN, f"IPv{family}: none of {len(rules.rules)} rules looks up the local table for all", seen)
-        ]
+        says = f"IPv{family}: none of {len(rules.rules)} rules looks up the local table for all"
+        ends = any(rule.priority >= _LAST for rule in rules.rules)
+        return [Fault("R22", Verdict.WARN, says, seen, needs="" if ends else section)]
     if local.priority == 0:
         return []
     cilium = local.priority == _CILIUM_LOCAL and any(rule.table in _CILIUM_TABLES for rule in rules.rules)

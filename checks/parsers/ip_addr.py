@@ -21,6 +21,7 @@ from typing import Any
 from checks.errors import ParseError
 from checks.parsers.ip_addr_text import FLAGS, read_addr_lines, read_proc_addresses
 from checks.parsers.ip_link import Link, link_from
+from checks.parsers.ip_link_text import refuse_cut
 from checks.parsers.ip_output import Element, built, guarded, read_output
 from checks.parsers.ip_prefix import Address as Ip
 from checks.parsers.ip_prefix import Prefix
@@ -82,6 +83,7 @@ def parse_addresses(text: str) -> Addresses:
         objects = read_proc_addresses(output)
         return Addresses(output.tool, output.framed, tuple(built(line, _address, dev, data) for line, dev, data in objects))
     heads, objects = read_addr_lines(output.lines)
+    refuse_cut(output)
     links = tuple(built(line, link_from, data) for line, data in heads)
     addresses = tuple(built(line, _address, dev, data) for line, dev, data in objects)
     return Addresses(output.tool, output.framed, addresses, links)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checks.errors import ParseError
-from checks.parsers.ip_link_text import read_link_lines
+from checks.parsers.ip_link_text import read_link_lines, refuse_cut
 from checks.parsers.ip_output import Output, built, guarded, read_output
 
 _TUNNEL_LINKS = frozenset({"ipip", "sit", "gre", "tunnel6", "gre6"})
@@ -87,6 +87,7 @@ def parse_links(text: str) -> Links:
         objects = _read_sys(output)
     else:
         objects = read_link_lines(output.lines)
+        refuse_cut(output)
     links = tuple(built(line, link_from, data) for line, data in objects)
     return Links(output.tool, output.framed, links)
 

@@ -17,6 +17,8 @@ from itertools import pairwise
 from typing import Any
 
 from checks.errors import ParseError
+from checks.parsers.ip_output import Output
+from checks.results import Reason
 
 _HEAD = re.compile(r"^(\d+): (\S+?)(?:@(\S+))?: <([^>]*)>(.*)$")
 _SHORT = re.compile(r"^(\d+): (\S+?)\s+(?=inet6?\s)(.*)$")  # ip -o addr
@@ -51,6 +53,15 @@ def read_link_lines(lines: Lines) -> Objects:
         else:
             _read_detail(found[-1][1], line.split())
     return found
+
+
+def refuse_cut(output: Output) -> None:
+    """Raises ParseError for a paste that ends between two lines that belong together: a device's first two, an address and its
+    lifetimes."""
+    last = output.lines[-1][1] if output.lines and not output.framed else ""
+    timed = any(line.lstrip().startswith("valid_lft ") for _, line in output.lines)
+    if (_HEAD.match(last) and "\\" not in last) or (timed and re.match(r"^\s+inet6? ", last)):
+        raise ParseError("the list stops in the middle of a device; it was cut", Reason.TRUNCATED, line=output.lines[-1][0])
 
 
 def split_short(line: str) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from checks.parsers.ip_prefix import Prefix
 from checks.parsers.ip_route import Route
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.ip_rules import rules
-from checks.probes.ip_sections import Tables, find_all, lines, skip_or_wait
+from checks.probes.ip_sections import Tables, find_all, is_whole, lines, skip_or_wait
 from checks.results import Reason, Verdict
 
 
@@ -102,7 +102,9 @@ def judge_vxlan(report: Report) -> None:
         place: tuple[Place, ...] = (("link", link.line, dev),) if link else ()
         find_all(report, [Fault("R03", Verdict.CRIT, f"{dev} is {state}", place, dev, needs="" if link else "link")])
         return
-    if not find_all(report, endpoint_faults(dev, found, table, fdb)):
+    if not found and not is_whole(report, "route4"):
+        report.unknown(Reason.MISSING, f"no peer's network leaves by {dev}; but this paste of route4 may not be whole")
+    elif not find_all(report, endpoint_faults(dev, found, table, fdb)):
         says = f"peers behind {dev} with a permanent neighbour and a forwarding entry: {len(found)} of {len(found)}"
         report.find("R27", Verdict.OK, says, value=len(found), evidence=lines(report, *hostgw.first_place(found)))
 

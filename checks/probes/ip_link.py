@@ -17,7 +17,7 @@ from checks.parsers.ip_link import Links
 from checks.probes.base import FactSpec, Probe, Report, Threshold
 from checks.probes.ip_facts import FACT_ROWS, address_fact, link_fact
 from checks.probes.ip_rules import rules
-from checks.probes.ip_sections import Tables, find_all, lines
+from checks.probes.ip_sections import Tables, find_all, is_whole, lines
 from checks.results import Reason, Verdict
 
 
@@ -109,6 +109,8 @@ def judge_addr(report: Report) -> None:
         report.find(
             "R24", Verdict.OK, f"none of {len(addresses.addresses)} addresses is double, orphaned or on a device that is down"
         )
+    if not is_whole(report, "addr") and all(address.dev == "lo" for address in addresses.addresses):
+        report.unknown(Reason.MISSING, "only lo is shown; this paste of addr may not be whole")
     _judge_lifetimes(report, addresses, again)
     _judge_duplicates(report, addresses, again)
     tables.tell_absent()

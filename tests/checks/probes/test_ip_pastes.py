@@ -349,3 +349,26 @@ def test_it_calls_nothing_bad_that_is_only_cut_off(probe_id: str, cut: str) -> N
             continue
         found = judge(probe_id, *(part if text == cut else text for text in texts))
         assert found.verdict in (Verdict.OK, Verdict.INFO, Verdict.UNKNOWN), f"{end}: {found.finding}"
+
+
+@pytest.mark.parametrize(("probe_id", "text"), [
+    ("ip.link", "".join(LINK.splitlines(keepends=True)[:3])),
+    ("ip.addr", "".join(ADDR.splitlines(keepends=True)[:6]) + "    inet6 2001:db8::2/64 scope global\n"),
+    ("ip.addr", "".join(ADDR.splitlines(keepends=True)[:7])),
+], ids=["a device without its address", "an address without its lifetimes", "the next device"])  # fmt: skip
+def test_it_sees_that_a_list_stops_in_the_middle_of_a_device(probe_id: str, text: str) -> None:
+    found = judge(probe_id, text)
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.TRUNCATED)
+
+
+def test_it_misses_no_rule_in_a_list_that_may_go_on() -> None:
+    moved = "9:\tfrom all fwmark 0x200/0xf00 lookup 2004\n100:\tfrom all lookup local\n32766:\tfrom all lookup main\n"
+    assert judge("ip.rule", moved).verdict == Verdict.INFO
+    assert judge("ip.rule", moved.partition("\n")[0] + "\n").verdict == Verdict.UNKNOWN
+    assert rules(judge("ip.rule", moved.replace("100:\tfrom all lookup local\n", ""))) == {"R22"}
+
+
+def test_it_does_not_call_a_list_of_lo_alone_a_host() -> None:
+    lo = "    inet 127.0.0.1/8 scope host lo\n       valid_lft forever preferred_lft forever\n"
+    found = judge("ip.addr", "".join(LINK.splitlines(keepends=True)[:2]) + lo)
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, Reason.MISSING)
