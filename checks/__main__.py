@@ -138,9 +138,8 @@ def _given(probe: Probe, word: str) -> Given:
     section, equals, name = word.partition("=")
     if not equals or (not section.isidentifier() and Path(word).exists()):
         section, name = "", word
-    return Given(
-        section, name, _bytes(name, f"; give its files one by one: -i SECTION=FILE, of {', '.join(probe.section_names())}")
-    )
+    hint = f"; give its files one by one: -i SECTION=FILE, of {', '.join(probe.section_names())}"
+    return Given(section, name, _bytes(name, hint))
 
 
 def _recognise(options: argparse.Namespace) -> int:
@@ -157,7 +156,8 @@ def _recognise(options: argparse.Namespace) -> int:
         rows = [vars(match) for match in matches]
         lines = [f"{match.probe} {match.section}: {match.place}" for match in matches]
     print(
-        "\n".join(map(json.dumps, rows) if options.json else lines) or "no probe knows this text",
+        "\n".join(map(json.dumps, rows) if options.json else lines)
+        or "no probe knows this text; if you know what it is: python -m checks judge PROBE -i SECTION=FILE",
         file=sys.stdout if rows else sys.stderr,
     )
     return 0 if rows else 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from checks.results import Reason, Section
+from checks.translated import in_english
 
 _DENIED = (
     "permission denied",
@@ -46,7 +47,8 @@ _INSTEAD = {
     Reason.KILLED: "collect it again when the host has memory and time to spare",
     Reason.EMPTY: "collect it again; python -m checks explain {probe} shows the commands",
     Reason.MISSING: "collect it too; python -m checks explain {probe} shows the commands",
-    Reason.UNPARSED: "collect what the probe reads in its own form; python -m checks explain {probe} shows the commands",
+    Reason.UNPARSED: "collect what the probe reads in its own form, not translated (LC_ALL=C); python -m checks explain {probe} "
+    "shows the commands",
 }
 
 
@@ -89,7 +91,7 @@ def unusable(section: Section, rc_ok: tuple[int, ...] = (0,), allow_empty: bool 
 
 
 def _told(output: bytes) -> list[str]:
-    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+    lines = [in_english(line.strip()) for line in output.decode("utf-8", "replace").splitlines()]
     return [line for line in lines if line and not _ADVICE.match(line)]
 
 

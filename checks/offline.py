@@ -15,7 +15,7 @@ from checks.outputs import named_file, outputs
 from checks.params import Param
 from checks.pasted import Block, clean, decode, encode, split
 from checks.probes.base import Probe
-from checks.recognise import assign, claimed, reads
+from checks.recognise import LOOKED_AT, assign, claimed, reads, recognise, rivals
 from checks.redact import redact
 from checks.results import Section
 from checks.shown_files import file_patterns, shows_files, wrap
@@ -65,7 +65,8 @@ def gather(probe: Probe, inputs: Sequence[Given]) -> Gathered:
     blocks = [block for _, parts in loose for block in parts]
     for made, sources in assign(probe, blocks, by_name):
         found[made.name], origins[made.name] = made, sources
-    used = {id(block) for claim in claimed(probe, blocks, by_name).values() for block in claim}
+    claims = claimed(probe, blocks, by_name)
+    used = {id(block) for claim in claims.values() for block in claim}
     unused = [given for given, parts in loose if not any(id(block) in used for block in parts)]
     if len(inputs) == len(unused) == 1 and (alone := _only_required(probe)):
         text = clean(decode(inputs[0].data))
@@ -75,12 +76,18 @@ def gather(probe: Probe, inputs: Sequence[Given]) -> Gathered:
     order = probe.section_names()
     sections = sorted((section for section in found.values() if section.name in order), key=lambda one: order.index(one.name))
     open_names = [name for name in order if name not in found] or list(order)
-    notes = tuple(_unused(probe, given, open_names) for given in unused)
+    undecided = [one for one in probe.collectors if one.name in claims and not any(name in found for name in _names(one))]
+    notes = (
+        *(_unused(probe, given, open_names) for given in unused),
+        *(f"none of these was used: {rivals(collector, claims[collector.name])}" for collector in undecided),
+    )
     return Gathered(tuple(map(redact, sections)), origins, params, notes)
 
 
 def _unused(probe: Probe, given: Given, names: Sequence[str]) -> str:
     why = f"nothing in it looks like a section of {probe.id}" if given.data.strip() else "it is empty"
+    if match := next(iter(recognise(clean(decode(given.data[:LOOKED_AT])))), None):
+        why += f", but like {match.section} of {match.probe}"
     return f"{given.name} was not used: {why}; if it is one, name it: -i SECTION={given.name}, one of {', '.join(names)}"
 
 

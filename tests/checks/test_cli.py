@@ -275,7 +275,11 @@ def test_it_recognises_the_parts_of_a_paste(run: Run) -> None:
 
 
 def test_it_says_when_it_recognises_nothing(run: Run) -> None:
-    assert run("recognise", write("x", "Dear all,\n")) == (3, "", "no probe knows this text\n")
+    assert run("recognise", write("x", "Dear all,\n")) == (
+        3,
+        "",
+        "no probe knows this text; if you know what it is: python -m checks judge PROBE -i SECTION=FILE\n",
+    )
 
 
 def test_it_names_the_probes_of_a_capture(run: Run) -> None:

@@ -60,6 +60,11 @@ def test_it_names_a_file_that_it_does_not_use_and_judges_the_rest() -> None:
     assert judge("cgroup.memcg_dying", files).verdict == Verdict.OK
 
 
+def test_it_says_what_a_file_looks_like_instead() -> None:
+    (note,) = found("cgroup.memcg_dying", {"/tmp/cgroups": CGROUPS, "/tmp/other": NEIGH}).notes
+    assert "nothing in it looks like a section of cgroup.memcg_dying, but like neigh of " in note
+
+
 def test_it_says_that_a_file_is_empty() -> None:
     assert "is empty" in found("ip.route", {"/tmp/a": "", "/tmp/b": ROUTES}).notes[0]
 
