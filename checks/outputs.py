@@ -25,7 +25,8 @@ def outputs(probe: Probe, name: str, text: str) -> list[Block]:
     blocks = opened(closed, lambda block: any(reads(collector, block) for collector in probe.collectors))
     if len(blocks) > 1 or blocks != closed or (blocks and (blocks[0].command or blocks[0].path)):
         return gathered(probe, [part for block in blocks for part in settings(probe, block)])
-    whole = Block(text, 1, text.count("\n"), host=blocks[0].host if blocks else "")
+    fenced = blocks and "```" in text  # a chat's fence is no part of the output
+    whole = blocks[0] if fenced else Block(text, 1, text.count("\n"), host=blocks[0].host if blocks else "")
     path = next((path for collector in probe.collectors if (path := named_file(collector, name))), "") or _cni(name, text)
     if path:
         return [replace(whole, path=path)]

@@ -136,7 +136,11 @@ def test_it_points_at_the_line_of_the_whole_paste() -> None:
     assert line.text.startswith("default via 192.0.2.1")
 
 
-@pytest.mark.parametrize("text", [ROUTE, ROUTE.replace("\n", "\r\n")], ids=["unix", "windows"])
+@pytest.mark.parametrize(
+    "text",
+    [ROUTE, ROUTE.replace("\n", "\r\n"), f"```console\n{ROUTE}```\n", "".join(f"    {line}\n" for line in ROUTE.splitlines())],
+    ids=["unix", "windows", "fenced", "indented"],
+)
 def test_it_reads_either_line_end(text: str) -> None:
     assert judge("ip.route", text, LINK).verdict == Verdict.OK
 
