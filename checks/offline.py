@@ -76,12 +76,14 @@ def gather(probe: Probe, inputs: Sequence[Given]) -> Gathered:
     order = probe.section_names()
     sections = sorted((section for section in found.values() if section.name in order), key=lambda one: order.index(one.name))
     open_names = [name for name in order if name not in found] or list(order)
-    undecided = [one for one in probe.collectors if one.name in claims and not any(name in found for name in _names(one))]
-    notes = (
-        *(_unused(probe, given, open_names) for given in unused),
-        *(f"none of these was used: {rivals(collector, claims[collector.name])}" for collector in undecided),
-    )
+    notes = (*(_unused(probe, given, open_names) for given in unused), *_undecided(probe, claims, found))
     return Gathered(tuple(map(redact, sections)), origins, params, notes)
+
+
+def _undecided(probe: Probe, claims: Mapping[str, Sequence[Block]], found: Mapping[str, Section]) -> list[str]:
+    """Notes about outputs of which nobody said which one counts."""
+    left = [one for one in probe.collectors if one.name in claims and not any(name in found for name in _names(one))]
+    return [f"none of these was used: {rivals(collector, claims[collector.name])}" for collector in left]
 
 
 def _unused(probe: Probe, given: Given, names: Sequence[str]) -> str:

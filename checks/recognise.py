@@ -57,15 +57,24 @@ def recognise(text: str) -> list[Match]:
     ]
 
 
+_WRITTEN = re.compile(
+    r"^(?:%(?:prep|install|files|description|changelog)\b|Executing\(%\w+\): |Processing files: |RPM build errors:"
+    r"|(?:http|server|events|stream) *\{)",
+    re.MULTILINE,
+)
+"""A spec, the log of a build and a configuration hold sentences of their own."""
+
+
 def opened(blocks: Iterable[Block], known: Callable[[Block], bool]) -> list[Block]:
     """The blocks, those taken apart that hold several outputs, or sentences besides one, of which a part is known."""
     found: list[Block] = []
     for block in blocks:
         one_command = (block.command or block.path) and not re.search(r";|&&", block.command)
         one_command = one_command or block.text.startswith(("== /", "!! /"))  # files under their names
-        parts = [] if one_command or len(block.text) > _LETTER else passages(block)
+        written = bool(_WRITTEN.search(block.text))
+        parts = [] if one_command or written or len(block.text) > _LETTER else passages(block)
         apart = [part.text.strip() for part in parts] != [block.text.strip()] and any(map(known, parts))
-        found += parts if apart else [without_farewell(block)]
+        found += parts if apart else [block if written else without_farewell(block)]
     return found
 
 
@@ -122,7 +131,7 @@ def _closeness(collector: Collector, block: Block) -> tuple[int, int]:
 def assign(probe: Probe, blocks: Iterable[Block], taken: Collection[str] = ()) -> list[tuple[Section, Sequence[Block]]]:
     """The probe's sections from the blocks it can read, each with its blocks, but for those ``taken`` already.
 
-    Raises CheckError when two different blocks claim one section.
+    Raises CheckError when two different blocks claim one section that the probe needs; one it can do without is left out.
     """
     claims = claimed(probe, blocks, taken)
     return [named for collector in probe.collectors for named in _named(collector, claims.get(collector.name, []), taken)]
@@ -172,13 +181,18 @@ def _named(collector: Collector, blocks: Sequence[Block], taken: Collection[str]
         texts = [with_end(collector.name, block) for block in blocks]
         texts = texts if collector.sampled else list(dict.fromkeys(texts))
     names = _free(collector, taken)
+    if len(texts) > len(names) and collector.optional and not collector.sampled and not _JOINED.match(collector.name):
+        return []  # the probe can do without it; ``rivals`` tells
     if len(texts) > len(names):
-        places = " and ".join(_place(block) for block in blocks[:4])
-        raise CheckError(
-            f"{places} can all be read as {collector.name}: keep the one that counts, or name it: -i {names[0]}=FILE"
-        )
+        raise CheckError(rivals(collector, blocks))
     sections = [Section(name, encode(text), command=collector.title) for name, text in zip(names, texts, strict=False)]
     return list(zip(sections, _shares(collector, blocks, len(texts)), strict=True))
+
+
+def rivals(collector: Collector, blocks: Sequence[Block]) -> str:
+    """What to say of outputs that all claim one section."""
+    places = " and ".join(_place(block) for block in blocks[:4])
+    return f"{places} can all be read as {collector.name}: keep the one that counts, or name it: -i {collector.name}=FILE"
 
 
 def _shares(collector: Collector, blocks: Sequence[Block], count: int) -> list[Sequence[Block]]:
