@@ -267,3 +267,12 @@ def test_it_judges_a_chain_that_was_listed_by_itself():
     assert crits(pasted(typed(("iptables -nvL FORWARD", forward)))) == ["K25"]
     accepting = forward + " 7 420 FLANNEL-FWD  0 -- * * 0.0.0.0/0 0.0.0.0/0\n"
     assert crits(pasted(typed(("iptables -nvL FORWARD", accepting)))) == []
+
+
+def test_it_judges_the_rules_whatever_else_was_shown_twice():
+    device = "{0}: {1}: <UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default\n    inet 192.0.2.{0}/32 scope host {1}\n"
+    outputs = [(f"ip a show {name}", device.format(number, name)) for number, name in ((1, "lo"), (2, "eth0"))]
+    text = typed(("iptables-save", NFT), *outputs)
+    found = gather(SAVE, [Given("", "paste.txt", text.encode())])
+    assert SAVE.evaluate(found.sections, {}).verdict is Verdict.OK
+    assert any("none of these was used" in note and "addr" in note for note in found.notes)
