@@ -86,8 +86,16 @@ _SWITCHES: dict[str, tuple[str, Callable[[str], bool]]] = {
     "jar_repack_off": ("__jar_repack", lambda body: body == "0" or is_nil(body)),
 }
 DECIDING = (*islice(_SWITCHES, 10),)
-_AT_INSTALL = ("debug_package", "_enable_debug_packages", "__debug_package")
-DECISIVE = (*_AT_INSTALL, "__os_install_post", "__spec_install_post", "__debug_install_post", "__brp_strip", "__strip")
+_AT_INSTALL = ("debug_package", "_enable_debug_packages")
+DECISIVE = (
+    *_AT_INSTALL,
+    "__debug_package",
+    "__os_install_post",
+    "__spec_install_post",
+    "__debug_install_post",
+    "__brp_strip",
+    "__strip",
+)
 
 
 def macro_family(showrc: Showrc) -> str:
@@ -157,6 +165,12 @@ def rows(spec: Spec, host: Host) -> list[Row]:
 def _row(chosen: Chosen, spec: Spec, host: Host) -> Row:
     declared = _declared(chosen, spec, host)
     with_package, without = _stripped_by_debuginfo(chosen, host), _left_by_strip(chosen, spec, host)
+    by_hand = chosen["__debug_package"]
+    if (
+        not declared and by_hand and by_hand.kind != "undefine"
+    ):  # as a kernel's spec does: find-debuginfo runs for packages of its own
+        binary = UNKNOWN if with_package.fails else with_package.binary
+        return Row("debug_package by hand", debuginfo=None, binary=binary)
     if declared is None:
         same = with_package.binary == without.binary and not with_package.fails
         return Row("debug_package changed", debuginfo=None, binary=with_package.binary if same else UNKNOWN)
