@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from checks.analyzers.ip_fault import Fault, Place
 from checks.analyzers.route_faults import GONE, dead_way, place
@@ -51,6 +52,12 @@ def _as_sent(dst: Address, result: str) -> str:
     if dst.within("255.255.255.255/32"):
         return "broadcast"
     return "multicast" if dst.within("224.0.0.0/4") else result
+
+
+def come_in(fib: Fib, flow: Flow) -> Flow:
+    """A packet whose source is not this host's came in by a device: the one that the route back to the source names."""
+    back = fib.lookup(Flow(flow.src)) if flow.src and foreign_source(fib, flow) else None
+    return replace(flow, iif=back.devices[0]) if back and back.result == "unicast" and back.devices else flow
 
 
 def foreign_source(fib: Fib, flow: Flow) -> str:

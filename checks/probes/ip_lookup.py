@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from checks.analyzers.route_lookup import Answer
-from checks.analyzers.route_question import ask, dead_legs, dropped, explain, foreign_source, no_way, places
+from checks.analyzers.route_question import ask, come_in, dead_legs, dropped, explain, foreign_source, no_way, places
 from checks.analyzers.route_tables import Flow
 from checks.analyzers.rp_filter import Fate
 from checks.collectors.ip import CONF, LINK, ROUTE4, ROUTE6, ROUTE_GET, RULE4, RULE6
@@ -38,10 +38,11 @@ _RESULT_OF = {
 def judge_lpm(report: Report) -> None:
     flow = _flow(report.params)
     tables = Tables(report)
-    links, fate = _simulate(tables, flow)
+    links, fate, flow = _simulate(tables, flow, assume=True)
     if fate is None:
         raise EvidenceError(f"the routes (route{flow.dst.family}) were not collected", Reason.MISSING)
     _facts(report, fate)
+    report.fact("iif", flow.iif or None)
     _judge(report, flow, fate, links, [])
     tables.tell_absent()
 
@@ -53,7 +54,7 @@ def judge_route_get(report: Report) -> None:
     kernel = tables.need("route_get", lambda text: parse_route_get(text, flow.dst.family))
     told = _kernel_facts(report, kernel)
     without = _tables_left_out(report, flow)
-    links, fate = (tables.links(), None) if without else _simulate(tables, flow)
+    links, fate = (tables.links(), None) if without else _simulate(tables, flow)[:2]
     if fate is not None:
         _facts(report, fate, agrees=_agrees(kernel.full, fate))
         if _agrees(kernel.full, fate) is False:
@@ -79,24 +80,18 @@ def _flow(params: Mapping[str, Any]) -> Flow:
     if params.get("iif") and not params.get("src"):
         raise EvidenceError("iif asks what happens to a packet that comes in: give its src too", Reason.PARAM_INVALID)
     if params.get("iif") and params.get("oif"):
-        raise EvidenceError("iif and oif exclude each other: a packet that comes in cannot demand a device", Reason.PARAM_INVALID)
+        raise EvidenceError("iif and oif exclude each other: what comes in cannot demand a device", Reason.PARAM_INVALID)
     try:
         mark = int(str(params.get("mark") or "0"), 0)
     except ValueError:
         raise EvidenceError("mark must be a number such as 0x4000", Reason.PARAM_INVALID) from None
-    src = params.get("src")
-    return Flow(
-        dst=Address.parse(params["dst"]),
-        src=Address.parse(src) if src else None,
-        iif=params.get("iif") or "",
-        oif=params.get("oif") or "",
-        mark=mark,
-        tos=params.get("tos") or 0,
-    )
+    dst, src = Address.parse(params["dst"]), params.get("src")
+    iif, oif = params.get("iif") or "", params.get("oif") or ""
+    return Flow(dst, Address.parse(src) if src else None, iif, oif, mark, params.get("tos") or 0)
 
 
-def _simulate(tables: Tables, flow: Flow) -> tuple[Links | None, Fate | None]:
-    """Our own answer; without the rules those of a host where nobody made any."""
+def _simulate(tables: Tables, flow: Flow, *, assume: bool = False) -> tuple[Links | None, Fate | None, Flow]:
+    """Our own answer; without the rules those of a host where nobody made any. ``assume``: the way another's packet comes in."""
     links = tables.links()
     conf = tables.conf() if flow.iif and flow.dst.family == 4 else None
     routes = tables.routes(flow.dst.family)
@@ -106,15 +101,17 @@ def _simulate(tables: Tables, flow: Flow) -> tuple[Links | None, Fate | None]:
         policy = plain_rules(flow.dst.family)
     if routes is None:
         tables.absent.append(f"route{flow.dst.family}")
-        return links, None
+        return links, None, flow
     if routes.tool in ("busybox", "procfs") and any(r.type == "unicast" and not r.devices for r in routes.routes):
         raise EvidenceError("busybox hides the legs of a multipath route, and this host has one", Reason.UNPARSED)
     if not routes.has_local:
         tables.absent.append(f"the local table (ip -{flow.dst.family} route show table all)")
     fib = fib_of(routes, policy, links, conf)
+    if assume and (came := come_in(fib, flow)) != flow:
+        flow, conf = came, tables.conf()
     if why := foreign_source(fib, flow):
         raise EvidenceError(why, Reason.PARAM_INVALID)
-    return links, ask(fib, conf, flow)
+    return links, ask(fib, conf, flow), flow
 
 
 def _facts(report: Report, fate: Fate, agrees: bool | None = None) -> None:
@@ -240,7 +237,10 @@ PROBES: tuple[Probe, ...] = (
         collectors=(ROUTE4, ROUTE6, RULE4, RULE6, LINK, CONF),
         judge=judge_lpm,
         params=(*_PARAMS, Param("tos", "int", help="the packet's TOS", min=0, max=255)),
-        facts=_FACTS,
+        facts=(
+            *_FACTS,
+            FactSpec("iif", "str", "the device it comes in by: as asked, or where the route to its source leads"),
+        ),
         rules=rules("R04", "R03", "R12", "R14"),
         sources=("kernel net/ipv4/fib_frontend.c, fib_rules.c, net/ipv6/route.c, compared with ip route get in a laboratory",),
     ),
