@@ -268,6 +268,7 @@ UNANSWERED = {
     "iptables-save": "both backends are there",
     "ip6tables-save": "both backends are there",
     "ip_vs": "needs the module ip_vs",
+    "ipsets": "needs ipset and the module ip_set",
     "conntrack_full": "a container may not read the kernel's log",
 }
 
