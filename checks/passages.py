@@ -26,10 +26,15 @@ _KINDS = {
     r"(?:default|[\da-f]+[.:][\da-f.:]*(?:/\d+)?) (?:via|dev|proto|nhid|metric|src|scope)\b",
     "release": r"Linux \S+ \d+\.\d+\.\d+\S* #\d"
     r"|\d+\.\d+\.\d+-\S*(?:el\d|fc\d|ky10|generic|amd64|x86_64|aarch64|default|cloud|aws|azure)\S*$",
+    "table": r"Kernel IP(?:v6)? routing table|Destination\s+(?:Gateway|Next Hop)\s",
     "controllers": r"#subsys_name\s",
     "sockets": r"(?:Netid|State|Proto)\s+\S",
 }
 _KIND = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _KINDS.items()))
+_LABEL = re.compile(r"\s*\S[^\n]{0,60}[:：]\s*$")
+_HOST = re.compile(
+    r"(?i)\W*(?:(?:on|from) )?(?:the )?(?:node|host|master|worker|minion|server|vm|machine|节点|主机)[\w .-]{0,40}[:：]?\W*$"
+)
 _TAG = re.compile(r"\s*(?:</?(?:details|summary|pre|code|p|br)\b[^>\n]*>|~~~\w*)")
 _ASIAN = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
 _SMALL = re.compile(
@@ -60,12 +65,16 @@ def passages(block: Block) -> list[Block]:
             return [block]
         found = _KIND.match(line.strip())
         here = found.lastgroup or "" if found else ""
-        if not here and (_TAG.match(line) or _prose(line)):
+        if not here and (_TAG.match(line) or _HOST.match(line) or _prose(line)):
             parts += [(start, number, kind)] * (start >= 0)
             start, kind = -1, ""
         elif start < 0:
             start, kind = (_goes_on(lines, parts, here, number), here) if line.strip() else (-1, "")
-        elif line.strip() and kind and here != kind and (here or gap):
+        elif (
+            line.strip()
+            and (here or gap if kind else here and _LABEL.match(lines[start]) and number < start + 3)
+            and here != kind
+        ):
             parts.append((start, number, kind))
             start, kind = _goes_on(lines, parts, here, number), here
         else:

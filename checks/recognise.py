@@ -6,7 +6,7 @@ A part is known by its collector's ``looks_like``, or, for collectors that show 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -48,7 +48,7 @@ class Match:
 def recognise(text: str) -> list[Match]:
     """What in ``text`` can be read, and by which probes. Nothing for prose, code, logs and binary data."""
     probes = catalog().values()
-    blocks = opened(split(text), lambda block: any(reads(one, block) for probe in probes for one in probe.collectors))
+    blocks = opened(split(text), [collector for probe in probes for collector in probe.collectors])
     return [
         Match(probe.id, collector.name, block.first, block.last, block.host)
         for probe in probes
@@ -65,15 +65,17 @@ _WRITTEN = re.compile(
 """A spec, the log of a build and a configuration hold sentences of their own."""
 
 
-def opened(blocks: Iterable[Block], known: Callable[[Block], bool]) -> list[Block]:
-    """The blocks, those taken apart that hold several outputs, or sentences besides one, of which a part is known."""
+def opened(blocks: Iterable[Block], collectors: Collection[Collector]) -> list[Block]:
+    """The blocks, those taken apart that hold several outputs, or sentences besides one, of which a collector's part is known."""
     found: list[Block] = []
     for block in blocks:
         one_command = (block.command or block.path) and not re.search(r";|&&", block.command)
         one_command = one_command or block.text.startswith(("== /", "!! /"))  # files under their names
         written = bool(_WRITTEN.search(block.text))
         parts = [] if one_command or written or len(block.text) > _LETTER else passages(block)
-        apart = [part.text.strip() for part in parts] != [block.text.strip()] and any(map(known, parts))
+        apart = [part.text.strip() for part in parts] != [block.text.strip()] and any(
+            reads(collector, part) or also_reads(collector, part) for part in parts for collector in collectors
+        )
         found += parts if apart else [block if written else without_farewell(block)]
     return found
 

@@ -104,3 +104,12 @@ def test_it_ends_on_endless_letters() -> None:
     for piece in ("COMMIT\nthis is the end\n", "Chain a (policy\nthis is a chain\n", "x\n\n", "> $ ip route\n", "1:a\n"):
         assert isinstance(split(clean(piece * (200_000 // len(piece)))), list)
     assert len(passages.passages(split("Chain a (policy\nthis is a chain\n" * 20_000)[0])) == 1
+
+
+@pytest.mark.parametrize("words", ["Node1:\n", "routing on all nodes:\nOn node-1:\n", "Here it is:\n", "主机 node-1：\n"])
+def test_it_takes_a_label_off(words: str) -> None:
+    table = "Kernel IP routing table\nDestination     Gateway         Genmask         Flags Metric Ref    Use Iface\n"
+    table += "0.0.0.0         192.0.2.1       0.0.0.0         UG    0      0        0 eth0\n"
+    for text in (table, ROUTES):
+        found = gather(get("ip.route"), [Given("", "paste", f"{words}{text}".encode())])
+        assert [section.text for section in found.sections if section.name == "route4"] == [text]
