@@ -48,7 +48,12 @@ def missing_hooks(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Faul
 def never_synced(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K02: kube-proxy made its chains, but not one rule stands in KUBE-SERVICES; there are always some."""
     chain, jump = model.rules.chain("nat", "KUBE-SERVICES"), jumps_to(model, "nat", "PREROUTING", "KUBE-SERVICES")
-    if chain is None or chain.rules or jump is None or not model.rules.whole(chain) or other_proxy(model):
+    if chain is None or jump is None or not model.rules.whole(chain) or other_proxy(model):
+        return
+    if chain.rules:
+        if model.rules.family == 4 and not model.by_suffix and all(rule.target == _LAST for rule in chain.rules):
+            say = "KUBE-SERVICES leads to no service, not even to that of the API: kube-proxy has heard of none"
+            yield Fault("K02", Verdict.WARN, say, (*declared(model, chain), at(model, chain.rules[0], _LAST)))
         return
     lines = (*declared(model, chain), at(model, jump, "KUBE-SERVICES"))
     if host.proxy_young:
