@@ -97,6 +97,7 @@ _FORMS = {
     r"(?:\S+ )*BOOT_IMAGE=\S+ ": "/proc/cmdline",
     r"\d+ \d+ \d+:\d+ /\S* /\S* .* - \S+ ": "/proc/self/mountinfo",
     r"#subsys_name\s": "/proc/cgroups",
+    r"entries +allocs +destroys": "/proc/net/stat/arp_cache",
     r"\S+ on /\S* type \w+ \(": "mount",
 }
 
