@@ -8,9 +8,10 @@ from math import isfinite
 
 from checks.analyzers.kube_proxy_chains import KubeProxy, endpoints
 from checks.analyzers.kube_proxy_fault import Fault, Host, Limits, at, declared
+from checks.analyzers.kube_proxy_names import service_chain
 from checks.analyzers.kube_proxy_services import Balancing, Service
 from checks.analyzers.kube_proxy_shares import furthest
-from checks.parsers.iptables_rules import Rule
+from checks.parsers.iptables_rules import Chain, Rule
 from checks.results import Verdict
 
 
@@ -93,6 +94,7 @@ def broken_endpoints(model: KubeProxy, host: Host, limits: Limits) -> Iterator[F
             yield Fault("K10", Verdict.CRIT, say, lines, len(targets))
         yield from _wrong_protocol(model, protocols.get(chain.name, ""), dnats)
         yield from _wrong_masquerade(model, chain.rules, targets)
+        yield from _no_masquerade(model, chain, dnats)
 
 
 def _wrong_protocol(model: KubeProxy, wanted: str, dnats: list[tuple[Rule, str, int]]) -> Iterator[Fault]:
@@ -113,6 +115,26 @@ def _wrong_masquerade(model: KubeProxy, rules: list[Rule], targets: set[tuple[st
             yield Fault("K11", Verdict.WARN, say, (at(model, rule, source),))
 
 
+def _no_masquerade(model: KubeProxy, chain: Chain, dnats: list[tuple[Rule, str, int]]) -> Iterator[Fault]:
+    """An endpoint without its hairpin rule, which every version from 1.2 on writes."""
+    hairpins = [rule for rule in chain.rules if rule.target in ("KUBE-MARK-MASQ", "MARK")]
+    if dnats and not hairpins and model.rules.whole(chain) and model.rules.chain("nat", "KUBE-MARK-MASQ"):
+        say = f"{chain.name} does not masquerade {dnats[0][1]} itself: that pod cannot reach itself by its service"
+        yield Fault("K11", Verdict.WARN, say, (at(model, dnats[0][0], "DNAT"),))
+
+
+def lost_externals(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
+    """K07: a chain for traffic from outside that marks and then leads nowhere. One for local pods only may end so."""
+    for service in model.services:
+        chain = model.rules.chain("nat", service.chains.get("EXT", ""))
+        if chain is None or not model.references.get(("nat", chain.name)) or not model.rules.whole(chain):
+            continue
+        marks = any(rule.unconditional and rule.target == "KUBE-MARK-MASQ" for rule in chain.rules)
+        if marks and not any(service_chain(rule.target) for rule in chain.rules):
+            say = f"{chain.name} of {service.label} marks traffic from outside and leads it to no endpoint"
+            yield Fault("K07", Verdict.CRIT, say, (*declared(model, chain), at(model, chain.rules[0])))
+
+
 def doubled_endpoints(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Fault]:
     """K12: one endpoint twice in a service."""
     for service in model.services:
@@ -127,4 +149,4 @@ def doubled_endpoints(model: KubeProxy, host: Host, limits: Limits) -> Iterator[
                     yield Fault("K12", Verdict.WARN, say, tuple(at(model, rule) for rule in rules[:4]), len(rules))
 
 
-CHECKS = (without_endpoints, uneven, broken_endpoints, doubled_endpoints)
+CHECKS = (without_endpoints, lost_externals, uneven, broken_endpoints, doubled_endpoints)

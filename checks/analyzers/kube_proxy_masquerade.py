@@ -29,6 +29,11 @@ def bits_disagree(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Faul
     """K19: one bit is set, another is tested."""
     marked, tests = masquerade_mark(model), postrouting_tests(model)
     chain = model.rules.chain("nat", "KUBE-POSTROUTING")
+    marking = model.rules.chain("nat", "KUBE-MARK-MASQ")
+    asking = model.references.get(("nat", "KUBE-MARK-MASQ"))
+    if marking and not marking.rules and asking and tests and model.rules.whole(marking):
+        say = f"KUBE-MARK-MASQ sets no mark, and {len(asking)} rules rely on it: nothing is masqueraded, replies go astray"
+        yield Fault("K19", Verdict.CRIT, say, (*declared(model, marking), at(model, tests[0].rule)))
     if marked is None or not tests or chain is None or not model.rules.whole(chain):
         return
     rule, bits = marked
@@ -94,6 +99,8 @@ def no_masquerade(model: KubeProxy, host: Host, limits: Limits) -> Iterator[Faul
         yield Fault("K22", Verdict.CRIT, say, declared(model, chain))
     elif early := _ends_before(chain.rules):
         yield _never_masquerades(model, early)
+    elif masquerades and masquerades[0].unconditional and not postrouting_tests(model) and model.rules.whole(chain):
+        yield _as_printed(model, masquerades[0], Verdict.WARN, "masquerades every packet that leaves, marked or not")
     elif masquerades and not any(rule.has_option("random-fully") for rule in masquerades):
         say = "MASQUERADE picks source ports without --random-fully: simultaneous connections can collide"
         yield Fault("K23", Verdict.INFO, say, (at(model, masquerades[0], "MASQUERADE"),))
@@ -110,14 +117,18 @@ def _ends_before(rules: list[Rule]) -> Rule | None:
 
 
 def _never_masquerades(model: KubeProxy, early: Rule) -> Fault:
-    """As printed. Tools of the nft backend up to 1.8.7 lose the mark test of rules that newer ones wrote."""
+    what = f"ends for every packet at a {early.target} before its MASQUERADE: nothing is masqueraded"
+    return _as_printed(model, early, Verdict.CRIT, what)
+
+
+def _as_printed(model: KubeProxy, rule: Rule, verdict: Verdict, what: str) -> Fault:
+    """Tools of the nft backend up to 1.8.7 lose the mark test of rules that newer ones wrote."""
     version = tuple(map(int, model.rules.version.split("."))) if re.fullmatch(r"[\d.]*\d", model.rules.version) else ()
-    lines = (at(model, early, early.target),)
+    lines = (at(model, rule, rule.target),)
     if model.rules.backend == "legacy" or version >= (1, 8, 8):
-        say = f"KUBE-POSTROUTING ends for every packet at a {early.target} before its MASQUERADE: nothing is masqueraded"
-        return Fault("K22", Verdict.CRIT, say, lines)
+        return Fault("K22", verdict, f"KUBE-POSTROUTING {what}", lines)
     tool = f"iptables {model.rules.version}" if version else "the tool that printed it"
-    say = f"as printed KUBE-POSTROUTING never masquerades, but {tool} may lose mark tests that a newer iptables wrote"
+    say = f"as printed KUBE-POSTROUTING {what}; but {tool} may lose mark tests that a newer iptables wrote"
     return Fault("K22", Verdict.UNKNOWN, say, lines, reason=Reason.UNPARSED)
 
 
