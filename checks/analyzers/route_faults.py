@@ -23,6 +23,7 @@ def place(route: Route, mark: str = "") -> Place:
 
 
 GONE = "does not exist"
+CALICO_PROTOS = ("bird", "12", "80")
 
 
 def dead_way(hop: Nexthop, links: Links | None) -> str:
@@ -140,32 +141,43 @@ def two_plugins(routes: Routes, links: Links | None) -> list[Fault]:
     """R06, second half: networks of two plugins overlap. The longer prefix wins; if its device is dead, packets are lost."""
     owned: dict[str, dict[tuple[int, int], tuple[Route, str]]] = {}
     for route in routes.in_table("main"):
-        for dev in route.devices if route.type == "unicast" else ():
-            if (plugin := plugin_of(dev)) and plugin != "kube-proxy":
+        for dev in _ways_of_plugins(route):
+            if (plugin := plugin_of(dev) or "calico") != "kube-proxy":
                 # One /32 in each /24 is enough to see an overlap; a node has hundreds.
                 key = (route.prefix.value >> (8 if route.prefix.is_host else 0), route.prefix.length)
                 owned.setdefault(plugin, {}).setdefault(key, (route, dev))
     faults = []
     for one, other in combinations(sorted(owned), 2):
         pairs = product(owned[one].values(), owned[other].values())
-        found = [_overlap(*mine, *theirs, links) for mine, theirs in pairs if _meet(mine[0].prefix, theirs[0].prefix)]
+        found = [
+            _overlap((one, *mine), (other, *theirs), links) for mine, theirs in pairs if _meet(mine[0].prefix, theirs[0].prefix)
+        ]
         faults += sorted(found, key=lambda fault: fault.verdict != Verdict.CRIT)[:1]
     return faults
+
+
+def _ways_of_plugins(route: Route) -> list[str]:
+    """The plugins' devices that it leaves by; an empty name for the blackhole that calico keeps for a node's block."""
+    if route.type == "blackhole" and route.proto in CALICO_PROTOS:
+        return [""]
+    return [dev for dev in route.devices if plugin_of(dev)] if route.type == "unicast" else []
 
 
 def _meet(one: Prefix, other: Prefix) -> bool:
     return not (one.is_host and other.is_host and one != other) and (one.covers(other) or other.covers(one))
 
 
-def _overlap(route: Route, dev: str, rival: Route, other: str, links: Links | None) -> Fault:
-    mine_wins = (-route.prefix.length, route.metric) < (-rival.prefix.length, rival.metric)
-    winner, by = (route, dev) if mine_wins else (rival, other)
+def _overlap(mine: tuple[str, Route, str], theirs: tuple[str, Route, str], links: Links | None) -> Fault:
+    (_, route, dev), (_, rival, _) = mine, theirs
+    first = (-route.prefix.length, route.metric) < (-rival.prefix.length, rival.metric)
+    _, winner, by = mine if first else theirs
     why = next((why for hop in winner.nexthops if hop.dev == by and (why := dead_way(hop, links))), "")
-    end = f"and {by} {why}" if why else f"by {by}"
-    says = f"{route.prefix} dev {dev} ({plugin_of(dev)}) and {rival.prefix} dev {other} ({plugin_of(other)}) overlap"
-    verdict = Verdict.CRIT if why else Verdict.WARN
-    lines = (place(route, dev), place(rival, other))
-    return Fault("R06", verdict, f"{says}; {winner.prefix} wins {end}", lines, by, needs="link" if why == GONE else "")
+    end = f"by {by}" if by and not why else f"and {by} {why}" if by else "and drops what is for it"
+    ways = [f"{one.name}{f' dev {leaves}' if leaves else ''} ({plugin})" for plugin, one, leaves in (mine, theirs)]
+    verdict = Verdict.WARN if by and not why else Verdict.CRIT
+    lines = (place(route, dev), place(rival, theirs[2]))
+    says = f"{' and '.join(ways)} overlap; {winner.prefix} wins {end}"
+    return Fault("R06", verdict, says, lines, by or winner.type, needs="link" if why == GONE else "")
 
 
 def defaults(routes: Routes) -> list[Route]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from checks.analyzers.ip_fault import Fault, Place
-from checks.analyzers.route_faults import GONE, dead_way, place
+from checks.analyzers.route_faults import CALICO_PROTOS, GONE, dead_way, place
 from checks.analyzers.route_lookup import Answer, Fib
 from checks.analyzers.route_tables import Flow
 from checks.analyzers.rp_filter import Fate, Incoming, own_devices
@@ -24,7 +24,6 @@ from checks.parsers.ip_prefix import Address
 from checks.parsers.ip_route import Route
 from checks.results import Verdict
 
-_CALICO_PROTOS = ("bird", "12", "80")
 _SMALLEST_BLOCK = {4: 20, 6: 116}
 SAYS = {
     "blackhole": "is dropped by {route}: EINVAL",
@@ -72,7 +71,7 @@ def is_calico_block(route: Route | None) -> bool:
     return (
         route is not None
         and route.type == "blackhole"
-        and route.proto in _CALICO_PROTOS
+        and route.proto in CALICO_PROTOS
         and route.prefix.length >= _SMALLEST_BLOCK[route.family]
     )
 
