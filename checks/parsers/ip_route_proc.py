@@ -107,8 +107,10 @@ def is_route_n(lines: list[tuple[int, str]]) -> bool:
 def read_route_n(lines: list[tuple[int, str]]) -> list[tuple[int, dict[str, Any]]]:
     """The rows of ``route -n`` as objects. Raises ParseError for names instead of addresses, and for netstat's columns."""
     rows = [(number, line.split()) for number, line in lines if not line.startswith("Kernel IP routing table")]
-    if not rows or rows[0][1] != _COLUMNS:
-        number, words = rows[0] if rows else lines[0]
+    if not rows:
+        raise ParseError("there is no row below the heading", Reason.TRUNCATED, line=lines[0][0])
+    if rows[0][1] != _COLUMNS:
+        number, words = rows[0]
         tool = "netstat -rn, which shows no metric" if "irtt" in words else "another tool"
         raise ParseError(f"line {number}: this is the output of {tool}; run ip route show table all", line=number)
     return [(number, _read_row(number, words)) for number, words in rows[1:]]

@@ -143,7 +143,9 @@ def test_it_refuses_what_is_no_whole_table(text: str, reason: Reason) -> None:
 
 
 def test_it_names_the_tool_that_printed_something_else() -> None:
-    with pytest.raises(ParseError, match="route -n or netstat -rn; run ip route show table all"):
+    with pytest.raises(ParseError, match="netstat -rn, which shows no metric; run ip route show table all"):
+        parse_routes("Kernel IP routing table\nDestination Gateway Genmask Flags   MSS Window  irtt Iface\n")
+    with pytest.raises(ParseError, match="there is no row"):
         parse_routes("Kernel IP routing table\n")
 
 

@@ -109,8 +109,8 @@ def test_it_reads_every_state_of_a_neighbour(line: str, state: str) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "Address    HWtype  HWaddress    Flags Mask    Iface\n192.0.2.1 ether 02:00:5e:10:00:01 C eth0\n",
-    "? (192.0.2.1) at 02:00:5e:10:00:01 [ether] on eth0\n",
+    "Address    HWtype  HWaddress    Flags Mask    Iface\nnode-1 ether 02:00:5e:10:00:01 C eth0\n",
+    "? (192.0.2.1) at 02:00:5e:10:00:01 [ether] on eth0\nno match found\n",
     "192.0.2.1 dev eth0 lladdr 02:00:5e:10:00:01\n",
     "192.0.2.0/24 dev eth0 proto kernel scope link src 192.0.2.10\n",
     '[{"dst":"192.0.2.1","dev":"eth0","state":["SLEEPING"]}]\n',
@@ -121,8 +121,8 @@ def test_it_refuses_what_is_no_neighbour(text: str) -> None:
 
 
 def test_it_names_the_tool_to_use_instead() -> None:
-    with pytest.raises(ParseError, match="output of arp; run ip neigh"):
-        parse_neighbours("? (192.0.2.1) at 02:00:5e:10:00:01 [ether] on eth0\n")
+    with pytest.raises(ParseError, match="not an entry with an address; run ip neigh, or arp -n"):
+        parse_neighbours("? (192.0.2.7) at 02:00:5e:10:00:01 [ether] on eth0\n192.0.2.9 REACHABLE\n")
     with pytest.raises(ParseError, match="output of ifconfig; run ip link and ip addr"):
         parse_links("eth0: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500\n")
 
