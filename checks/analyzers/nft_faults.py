@@ -6,12 +6,42 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from checks.analyzers.kube_proxy_fault import Fault, Line
-from checks.analyzers.nft_kube_proxy import NftProxy, NftService
+from checks.analyzers.nft_kube_proxy import NftProxy, NftService, expressions, target_of
+from checks.parsers.nft_listing import NftObject
 from checks.results import Verdict
+
+
+def _reached(proxy: NftProxy, hook: str) -> Iterator[NftObject]:
+    """The rules that a packet at that hook can meet, by jumps and by gotos."""
+    waiting = [chain.name for chain in proxy.chains.values() if chain.hook == hook and chain.kind == "nat"]
+    seen = set(waiting)
+    while waiting:
+        for rule in proxy.chains[waiting.pop()].rules:
+            yield rule
+            targets = [target_of({kind: body}) for kind, body in expressions(rule)]
+            fresh = [name for name in targets if name in proxy.chains and name not in seen]
+            seen.update(fresh)
+            waiting += fresh
+
+
+def _unhooked(proxy: NftProxy) -> Iterator[Fault]:
+    """K03, K22: no packet gets to the services, or none is masqueraded."""
+    for hook in ("prerouting", "output"):
+        if not any(
+            kind == "vmap" and "@service-ips" in str(body) for rule in _reached(proxy, hook) for kind, body in expressions(rule)
+        ):
+            lines = tuple(Line(proxy.section, chain.line) for chain in proxy.chains.values() if chain.hook == hook)
+            say = f"nothing at {hook} looks into service-ips: the services are never reached"
+            yield Fault("K03", Verdict.CRIT, say, (*lines, Line(proxy.section, proxy.map_line("service-ips"))))
+    if not any(kind in ("masquerade", "snat") for rule in _reached(proxy, "postrouting") for kind, _ in expressions(rule)):
+        lines = tuple(Line(proxy.section, chain.line) for chain in proxy.chains.values() if chain.hook == "postrouting")
+        yield Fault("K22", Verdict.CRIT, "nothing at postrouting masquerades: marked traffic keeps its source", lines)
 
 
 def faults(proxy: NftProxy) -> Iterator[Fault]:
     """What is wrong with the table."""
+    if proxy.present:
+        yield from _unhooked(proxy)
     by_name: dict[tuple[str, str], list[NftService]] = defaultdict(list)
     for service in proxy.services:
         for ip in service.cluster_ips:

@@ -161,6 +161,7 @@ KUBEPROXY = Probe(
         FactSpec("sum_probability", "float", "sum over all ways, always 1"),
     ),
     rules=(
+        Rule("K03", "no packet gets to the map of services", _README, _RESTART),
         Rule("K07", "a service chain picks no endpoint", _README, _RESTART),
         Rule("K08", "a service picks among more endpoints than it knows", _README, _RESTART),
         Rule("K10", "an endpoint chain has no DNAT", _README, _RESTART),
@@ -173,6 +174,7 @@ KUBEPROXY = Probe(
             "look at the pods' readiness and the service's selector",
         ),
         Rule("K17", "one address is both sent to endpoints and refused", _README, _RESTART),
+        Rule("K22", "nothing is masqueraded", _README, _RESTART),
         Rule("old_nft", "nft is older than kube-proxy's nftables mode needs", _README, "nft 1.0.1 and kernel 5.13 or newer"),
         Rule("path", "where the packet goes", _README, "follow the lines of the path"),
         Rule("chains", "the table holds together", _README),
