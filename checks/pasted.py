@@ -21,7 +21,7 @@ from html import unescape
 from textwrap import dedent
 
 from checks.margins import without_margin, without_runs
-from checks.prompts import CHATTER, RULER, Head, Place, head_of, said
+from checks.prompts import CHATTER, CODE, RULER, Head, Place, head_of, said
 from checks.typed import named_lines, parts
 
 _BOMS = (
@@ -154,6 +154,8 @@ def joined(blocks: Iterable[Block]) -> str:
 
 def _files(block: Block, files: tuple[str, ...]) -> list[Block]:
     """The outputs of one command that shows several files, one after the other, where each one's lines are known."""
+    if not block.sure and CODE.match(block.text):
+        return [replace(block, command="", path="")]
     lines = block.text.split("\n")
     if named := named_lines(lines[:-1] if not lines[-1] else lines):
         return [_named(block, *file, lines) for file in named]
@@ -180,7 +182,7 @@ def split(text: str) -> list[Block]:
     """The outputs in ``text``, without the prompts and headers above them. A text without any is one block."""
     lines = without_runs(text.split("\n"), _begins)
     blocks: list[Block] = []
-    head, start, place = Head(), 0, Place.FREE
+    head, start, place, fences = Head(), 0, Place.FREE, 0
     lefts: dict[str, str] = {}  # prompts of this text's own form, each with its host
     session = False
 
@@ -192,14 +194,13 @@ def split(text: str) -> list[Block]:
             whole = end < len(lines)  # the last block of a text has the end that the text has
             last = end if whole or lines[-1] else end - 1
             output = "\n".join(lines[first:end]) + "\n" * whole
-            block = Block(
-                output, first + 1, last, head.command, head.path, head.host, ended=ended and head.prompt, sure=head.sure
-            )
-            blocks.extend(_files(block, head.files))
+            told = (head.command, head.path, head.host, "", ended and head.prompt, head.sure)
+            blocks.extend(_files(Block(output, first + 1, last, *told), head.files))
 
     for number, line in enumerate(lines):
         found = _again(line, lefts) or head_of(line, Place.ANY if session else place)
-        if found and found.fence and head.titles and not any(map(_says, lines[start:number])):
+        fences += found is not None and found.fence
+        if found and found.fence and fences % 2 and head.titles and not any(map(_says, lines[start:number])):
             start, place = number + 1, Place.ANY  # the fence that a heading announced
         elif found:
             close(number, found.prompt)

@@ -65,6 +65,11 @@ CHATTER = re.compile(
     r"|Unable to use a TTY|Pseudo-terminal will not|(?:Password|password for \S+): ?"
 )
 """What stands before an output because of the way to the host."""
+CODE = re.compile(
+    r"\s*(?:(?:if|for|while|case|set|export|local|printf|echo|cat|grep|awk|sed|have|exec|return|exit)\s|(?:fi|done|else|then|do|esac|})\b"
+    r"|\w+\(\)|\w+=\S*$|.*(?:\$[({\w]|\\$|&&|\|\||2>))"
+)
+"""A line of a script: what stands above it was typed by nobody."""
 
 
 class Place(Enum):

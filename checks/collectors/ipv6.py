@@ -85,7 +85,8 @@ for _f in /etc/network/interfaces /etc/network/interfaces.d/*; do
 done
 printf '== link\n%s\n\n== end\n' "$(readlink /etc/resolv.conf 2>/dev/null)"
 """,
-    looks_like=r"^(?:==|!!) /etc/resolv\.conf\b|\A(?:\s*(?:[#;].*)?\n)*(?:(?:search|domain|options) .*\n)*nameserver [0-9a-f.:]+",
+    looks_like=r"^(?:==|!!) /etc/resolv\.conf\b|\A(?:[^\S\n]*(?:[#;].*)?\n)*(?:(?:search|domain|options) .*\n)*"
+    r"nameserver [0-9a-f.:]+",
 )
 
 LISTENERS = Collector(
@@ -109,7 +110,7 @@ if ! have nft; then echo 'nft not found' >&2; exit 127; fi
 echo '# Rules of nftables'
 as_root nft list ruleset inet && as_root nft list ruleset ip6 && echo '# End of rules'
 """,
-    looks_like=r"\A(?:#.*\n|flush ruleset\n|\s*\n)*table (?:inet|ip6?|arp|bridge|netdev) \S+ \{(?: # handle \d+)?\n",
+    looks_like=r"\A(?:#.*\n|flush ruleset\n|[^\S\n]*\n)*table (?:inet|ip6?|arp|bridge|netdev) \S+ \{(?: # handle \d+)?\n",
     optional=True,
     timeout_s=30,
     max_bytes=16 << 20,

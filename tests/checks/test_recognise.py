@@ -29,6 +29,7 @@ PROSE = {
     "yaml": "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n  ports:\n  - port: 80\n",
     "json": '{"items": [{"name": "a", "value": 1}, {"name": "b", "value": [1, 2]}]}\n',
     "toml": '[tool.ruff]\nline-length = 130\n\n[tool.mypy]\nstrict = true\n',
+    "manual": "## Files\n\n```sh\ncat /proc/cgroups\n```\n\n### Next\n\nSee `ip route`:\n\n```sh\nif have ip; then\n```\n",
     "csv": "host,cpu,memory\nnode-1,12,34\nnode-2,56,78\n",
     "html": "<!doctype html>\n<html><head><title>x</title></head><body><p>y</p></body></html>\n",
     "css": "body { margin: 0; color: #123456 }\n@media print { a { color: black } }\n",
@@ -194,3 +195,10 @@ def test_it_does_not_call_a_file_whole_whose_last_line_has_no_end() -> None:
 
 def test_it_looks_at_the_beginning_of_a_huge_text_only(toy: Any) -> None:
     assert reads(toy.collectors[0], Block("3 things\n" + "x" * 10_000_000, 1, 2))
+
+
+@pytest.mark.parametrize("piece", ["\n", "#\n", " \n", "a b\n", "a=b\n", "1: a\n", "0 0 ", "1.2.3.4 a ", "{", "== /a\n"])
+def test_it_ends_on_endless_text_for_every_collector(every_probe: list[Any], piece: str) -> None:
+    # Not a measurement: an expression that tries every way to share the lines out would never end here.
+    for collector in {collector for probe in every_probe for collector in probe.collectors if collector.looks_like}:
+        assert not reads(collector, Block(piece * (2000 // len(piece)) + "!", 1, 2)), collector.name
