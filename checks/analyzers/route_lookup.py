@@ -1,7 +1,8 @@
 """Which way a packet goes: policy rules in order, the table each names, the longest prefix in it.
 
 Knowledge: fib_rules_lookup in the kernel and its IPv4 and IPv6 actions; proven on generated rules and tables against
-``ip route get``. Not modelled: the cache of exceptions (redirects, path MTU), groups of nexthop objects.
+``ip route get``. Not modelled: the cache of exceptions (redirects, path MTU), and that an IPv6 host which does not forward passes
+over a router that does not answer.
 
 >>> from checks.parsers.ip_route import parse_routes
 >>> from checks.parsers.ip_rule import plain_rules

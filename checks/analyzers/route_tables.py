@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from checks.parsers.ip_prefix import BITS, Address, Prefix
 from checks.parsers.ip_route import ERRORS, Nexthop, Route
@@ -133,17 +132,20 @@ def _source_matches(route: Route, flow: Flow) -> bool:
 
 
 def _in_turn(routes: list[Route]) -> Iterator[list[Route]]:
-    """Routes of one prefix as they are tried: those for the narrowest source first, then by metric."""
-
-    def turn(route: Route) -> tuple[int, int]:
-        return (-Prefix.parse(route.source, 6).length if route.source else 0, route.metric)
-
-    return (list(same) for _, same in groupby(sorted(routes, key=turn), key=turn))
+    """Routes of one prefix as they are tried: those for the narrowest source first; of them those of the lowest metric, and where
+    none of these can be used, all others at once, among which the preference decides before the metric."""
+    wide = [(-Prefix.parse(route.source, 6).length if route.source else 0, route) for route in routes]
+    for length in sorted({length for length, _ in wide}):
+        same = sorted((route for at, route in wide if at == length), key=lambda route: route.metric)
+        lowest = [route for route in same if route.metric == same[0].metric]
+        yield lowest
+        yield same[len(lowest) :]
 
 
 def _shares_load(route: Route, other: Route) -> bool:
     """Two IPv6 routes through gateways are legs of one route even when an old kernel or tool lists them apart."""
-    return route is other or (route.pref == other.pref and _has_gateway(route) and _has_gateway(other))
+    alike = (route.pref, route.metric) == (other.pref, other.metric)
+    return route is other or (alike and _has_gateway(route) and _has_gateway(other))
 
 
 def _has_gateway(route: Route) -> bool:

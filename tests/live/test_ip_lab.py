@@ -67,6 +67,7 @@ class Lab:
             lines += [f"link set p{n} up"] if carrier or n != 3 else []
             lines += [f"addr add 10.0.{n}.1/24 dev eth{n}", f"addr add fd00:{n}::1/64 dev eth{n} nodad"]
         self.batch(0, lines)
+        self.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")  # else routers that do not answer are passed over
         if not carrier:
             for version in ("ipv4", "ipv6"):
                 self.run("sh", "-c", f"echo 1 >/proc/sys/net/{version}/conf/eth3/ignore_routes_with_linkdown")
@@ -131,9 +132,7 @@ class Maker:
         if self.pick.random() < 0.15:
             return f"route {verb} {self.prefix()} {tos} {where} nhid {one(list(OBJECTS))}"
         tail = f"{where} {one(['', '', 'mtu lock 1400', 'proto bird', 'proto 80'])}"
-        if (
-            self.family == 6 and "metric" in where
-        ):  # a dump shows the preference of the first leg only
+        if self.family == 6 and "metric" in where:  # a dump shows the preference of the first leg only
             tail += " pref low" if "metric 50" in where else " pref high"
         if self.pick.random() < 0.1:
             return f"route {verb} default {tos} {self.way()} {tail}"

@@ -198,6 +198,13 @@ def test_it_takes_the_narrower_source_before_the_metric() -> None:
     assert ask(table, "2001:db8:9:1::1", oif="eth2").devices == ("eth2",), "but from within it they do"
 
 
+def test_it_lets_the_preference_decide_once_the_lowest_metric_is_of_no_use() -> None:
+    routes = "default via fe80::1 dev eth1 metric 5 pref high\ndefault via fe80::2 dev eth0 metric 50 pref low\n"
+    table = fib(routes=f"2001:db8::/64 dev eth0 metric 256\n{routes}default via fe80::3 dev eth0 metric 1024 pref medium\n")
+    assert ask(table, "2001:db8:9::1").nexthops[0].gateway == "fe80::1"
+    assert ask(table, "2001:db8:9::1", oif="eth0").nexthops[0].gateway == "fe80::3"
+
+
 def test_it_holds_a_link_local_address_to_the_device_that_is_demanded() -> None:
     table = fib(routes="fe80::/64 dev eth0 metric 256\nfe80::/64 dev eth1 metric 256\n")
     assert ask(table, "fe80::9", "fe80::1", oif="eth1").devices == ("eth1",)
