@@ -13,9 +13,9 @@ from checks.commands import command_of, stem
 from checks.errors import CheckError
 from checks.outputs import named_file, outputs
 from checks.params import Param
-from checks.pasted import Block, clean, decode, encode, split
+from checks.pasted import LOOKED_AT, Block, clean, decode, encode, split
 from checks.probes.base import Probe
-from checks.recognise import LOOKED_AT, assign, claimed, reads, recognise, rivals
+from checks.recognise import assign, claimed, reads, recognise, rivals
 from checks.redact import redact
 from checks.results import Section
 from checks.shown_files import file_patterns, shows_files, wrap

@@ -17,6 +17,7 @@ import codecs
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import unescape
 from textwrap import dedent
 
@@ -64,8 +65,7 @@ def clean(text: str) -> str:
         text = _ESCAPES.sub("", text)
     if "\x08" in text:
         text = _OVERSTRUCK.sub("", text)
-    if "\r" in text:
-        text = re.sub(r"^\r+", "", text, flags=re.MULTILINE)  # a terminal's, between its escapes
+    text = re.sub(r"^\r+", "", text, flags=re.MULTILINE) if "\r" in text else text  # a terminal's, between its escapes
     if not text.isascii():
         text = text.translate(_TYPESET)
     if "&lt;" in text or "&quot;" in text:
@@ -111,6 +111,10 @@ def file_by_form(text: str) -> str:
     return next((path for form, path in _FORMS.items() if re.match(form, text)), "")
 
 
+LOOKED_AT = 64 << 10
+_NOTHING = re.compile(r"\s{100,}")
+
+
 @dataclass(frozen=True)
 class Block:
     """One output inside a paste: its text from line ``first`` to line ``last``, and what the line above it tells.
@@ -130,6 +134,11 @@ class Block:
     ended: bool = False
     sure: bool = True
     numbers: tuple[int, ...] = ()
+
+    @cached_property
+    def start(self) -> str:
+        """Its beginning, by which it is known, without long stretches of nothing, in which an expression loses its time."""
+        return _NOTHING.sub("\n", self.text[:LOOKED_AT])
 
     def line(self, position: int) -> int:
         """The number, in the text that was given, of the line at that position of this one."""
@@ -175,9 +184,6 @@ def _named(block: Block, path: str, place: int, said: list[str], lines: list[str
     return replace(block, text=text, first=block.first + place, last=block.first + place + len(said) - 1, path=path)
 
 
-_OWN_PROMPTS = 20
-
-
 def split(text: str) -> list[Block]:
     """The outputs in ``text``, without the prompts and headers above them. A text without any is one block."""
     lines = without_runs(text.split("\n"), _begins)
@@ -206,7 +212,7 @@ def split(text: str) -> list[Block]:
             close(number, found.prompt)
             head, start, place = found, number + 1, Place.FREE
             session = session or found.prompt
-            if found.prompt and found.left and len(lefts) < _OWN_PROMPTS:
+            if found.prompt and found.left and len(lefts) < 20:
                 lefts[found.left] = found.host
         elif line == "== end" and number + 1 < len(lines):  # what follows is another output
             close(number + 1)

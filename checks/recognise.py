@@ -21,8 +21,6 @@ from checks.probes.base import Probe
 from checks.results import Section
 from checks.shown_files import file_of, shows_files, tables, whole_file, wrap
 
-LOOKED_AT = 64 << 10
-"""How many characters of a part are looked at: its form shows early, and patterns may look ahead to the end."""
 _LETTER = 2 << 20
 """So long may a text be in which a person speaks between the outputs."""
 _ROUTES = ("route4", "route6")
@@ -88,12 +86,12 @@ def reads(collector: Collector, block: Block) -> bool:
 
 
 def _is_like(collector: Collector, block: Block) -> bool:
-    return bool(collector.looks_like and _looks(collector.looks_like).search(block.text, 0, LOOKED_AT))
+    return bool(collector.looks_like and _looks(collector.looks_like).search(block.start))
 
 
 def also_reads(collector: Collector, block: Block) -> bool:
     """True for another collector's output that holds what this one shows too: ``ip addr`` lists the devices as well."""
-    return bool(collector.also_like and _looks(collector.also_like).search(block.text, 0, LOOKED_AT))
+    return bool(collector.also_like and _looks(collector.also_like).search(block.start))
 
 
 def _reads_text(collector: Collector, block: Block) -> bool:
