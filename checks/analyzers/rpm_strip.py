@@ -179,7 +179,8 @@ def _row(chosen: Chosen, spec: Spec, host: Host) -> Row:
 
 def _declared(chosen: Chosen, spec: Spec, host: Host) -> bool | None:
     """Whether the debuginfo package is declared."""
-    if host.family == "debian" and (host.version < NEW_SWITCH or host.bodies.get("_enable_debug_packages", "0") in ("", "0")):
+    new_switch = host.version >= NEW_SWITCH and host.bodies.get("_enable_debug_packages", "0") not in ("", "0")
+    if host.family == "debian" and not new_switch and "debug_package" not in host.bodies.get("install", ""):
         return False
     answers: list[bool | None] = []
     for macro, name in (("debug_package", "debug_package_nil"), ("_enable_debug_packages", "enable_debug_undef")):
@@ -235,7 +236,7 @@ def _left_by_strip(chosen: Chosen, spec: Spec, host: Host) -> Row:
             return Row("brp_strip_nil and debug_package_nil", debuginfo=False, binary=UNTOUCHED)
     elif brp is not None:
         return Row("brp_strip changed", debuginfo=False, binary=UNKNOWN)
-    if runs is None or has_strip is None or (strip is not None and "strip" not in strip.body):
+    if runs is None or has_strip is None or (strip is not None and "strip" not in strip.body and not is_nil(strip.body)):
         return Row("os_install_post changed", debuginfo=False, binary=UNKNOWN)
     name = "debian macros" if host.family == "debian" else "only debug_package_nil"
     if name[0] == "o" and not spec.has_setup and chosen["debug_package"] is None:
