@@ -50,6 +50,7 @@ class CniConf:
     is_misnamed: bool = False
     error: str = ""
     error_line: int = 0
+    stops_early: bool = False
 
     @property
     def file(self) -> str:
@@ -100,7 +101,8 @@ def _read(path: str, text: str, line: int) -> CniConf:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         at = line + getattr(error, "lineno", 1) - 1
-        return CniConf(path, line, is_list=is_list, error=str(error).partition(": line ")[0], error_line=at)
+        early = getattr(error, "pos", 0) >= len(text.rstrip()) or "Unterminated" in str(error)
+        return CniConf(path, line, is_list=is_list, error=str(error).partition(": line ")[0], error_line=at, stops_early=early)
     if not isinstance(data, dict):
         return CniConf(path, line, is_list=is_list, error="it is not an object", error_line=line)
     rows = data.get("plugins") if is_list or "plugins" in data else [data]

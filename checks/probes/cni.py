@@ -32,6 +32,10 @@ def judge(report: Report) -> None:
     if not files.confs:
         return
     active = files.confs[0]
+    if active.stops_early and binaries is None:
+        say = f"{active.file} stops before its end; this paste may have been cut"
+        report.unknown(Reason.TRUNCATED, say, lines(report, faults.at(active)), "json")
+        return
     bad = find_all(report, faults.key_faults(active)) or bad
     bad = bool(binaries and find_all(report, faults.binary_faults(active, binaries, bin_dir))) or bad
     bad = find_all(report, faults.version_faults(active, versions)) or bad

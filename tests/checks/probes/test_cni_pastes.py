@@ -37,4 +37,7 @@ def test_it_reads_the_folder_of_plugins_between_two_prompts(folder: str, verdict
         return found.verdict, found.reason
 
     assert judge(f"{text}{PROMPT}\n")[0] == verdict
+    for end in range(2, 6):  # a file that is cut off is not a broken one
+        cut = "".join(text.splitlines(keepends=True)[:end])
+        assert judge(cut)[0] == Verdict.UNKNOWN
     assert judge(text) == (Verdict.UNKNOWN, Reason.MISSING), "more plugins may follow"
