@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connection
 
@@ -15,8 +14,8 @@ from runbooks.choices import StepState
 from runbooks.execution import store
 from runbooks.execution.held import Held
 from runbooks.execution.settle import settle
-from runbooks.models import Attempt
-from runbooks.rows import cleaned, insert_rows, moment, values_list
+from runbooks.models import Attempt, Step
+from runbooks.rows import cleaned, moment, values_list
 
 _ATTEMPT = ("step_id", "number", "fence", "worker", "started_at", "ended_at", "outcome")
 
@@ -51,7 +50,7 @@ def close(held: Held, outcomes: Sequence[Outcome], *, still_open: int | None = N
     ended = _end(held, outcomes)
     accepted = [outcome for outcome in outcomes if outcome.step_id in ended]
     if accepted:
-        insert_rows(Attempt, _ATTEMPT, [ended[outcome.step_id] for outcome in accepted if _needs_attempt(outcome)])
+        _note_attempts([outcome.step_id for outcome in accepted if _needs_attempt(outcome)])
         store.results(held, [(outcome.step_id, outcome.fence, outcome.result) for outcome in accepted])
         for outcome in accepted:
             held.step_is(outcome.state, outcome.step_id)
@@ -59,7 +58,7 @@ def close(held: Held, outcomes: Sequence[Outcome], *, still_open: int | None = N
     for outcome in outcomes:
         if outcome.step_id not in ended:
             _keep_late(outcome)
-    return set(ended)
+    return ended
 
 
 def _needs_attempt(outcome: Outcome) -> bool:
@@ -67,18 +66,25 @@ def _needs_attempt(outcome: Outcome) -> bool:
     return outcome.found == StepState.RUNNING and outcome.state != StepState.DONE
 
 
-def _end(held: Held, outcomes: Sequence[Outcome]) -> dict[int, tuple[Any, ...]]:
-    """The steps that were still ours, each with the row of its attempt."""
+def _note_attempts(step_ids: Sequence[int]) -> None:
+    if step_ids:
+        steps = Step.objects.filter(pk__in=step_ids).order_by("pk")
+        said = steps.values_list("pk", "attempt", "fence", "worker", "started_at", "finished_at", "state")
+        Attempt.objects.bulk_create(Attempt(**dict(zip(_ATTEMPT, row, strict=True))) for row in said)
+
+
+def _end(held: Held, outcomes: Sequence[Outcome]) -> set[int]:
+    """The steps that were still ours."""
     values, parameters = values_list([(o.step_id, o.fence, str(o.found), str(o.state)) for o in outcomes])
     sql = f"""
         UPDATE runbooks_step SET state = ended.column4, finished_at = %s, lease_until = NULL FROM ({values}) AS ended
         WHERE runbooks_step.id = ended.column1 AND runbooks_step.fence = ended.column2
         AND runbooks_step.state = ended.column3 AND runbooks_step.state IN ('queued', 'running')
-        RETURNING id, attempt, fence, worker, started_at, finished_at, state
+        RETURNING id
     """  # noqa: S608  placeholders and fixed text only
     with connection.cursor() as cursor:
         cursor.execute(sql, [moment(held.now), *parameters])
-        return {row[0]: row for row in cursor.fetchall()}
+        return {step_id for (step_id,) in cursor.fetchall()}
 
 
 def _keep_late(outcome: Outcome) -> None:
