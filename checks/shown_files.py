@@ -73,8 +73,10 @@ def _tails(path: str) -> list[str]:
     return [path, *(whole[start:] for start in roots)]
 
 
+_DENIED = ("Permission denied", "权限不够")
 _REFUSED = re.compile(
-    r"(?:\w+: )?(?:cannot access |can't open )?\S+: (No such file or directory|Permission denied|Operation not supported)\s*"
+    r"(?:\w+: )?(?:cannot access |can't open )?\S+: "
+    r"(No such file or directory|Permission denied|Operation not supported|没有那个文件或目录|权限不够)\s*"
 )
 
 
@@ -85,7 +87,7 @@ def wrap(files: Iterable[tuple[str, str]]) -> str:
     text = ""
     for path, body in ordered:
         if refused := _REFUSED.fullmatch(body):
-            text += f"!! {path} {'unreadable' if refused[1].startswith('Perm') else 'missing'}\n"
+            text += f"!! {path} {'unreadable' if refused[1] in _DENIED else 'missing'}\n"
             continue
         if body.endswith("\n\n"):  # blank lines stand between files, not in them
             body = body.rstrip("\n") + "\n"

@@ -70,7 +70,7 @@ def parse_stat(text: str) -> ProcStat:
 
 def parse_picked_status(text: str) -> ProcStatus:
     """Read the rows of /proc/PID/status that tell of signals; the others may have been left out by grep."""
-    return parse_status(text, ("Name", "SigIgn", "SigCgt"))
+    return parse_status(text, ("SigIgn", "SigCgt"))
 
 
 def parse_status(text: str, needed: tuple[str, ...] = _ALWAYS) -> ProcStatus:
@@ -81,7 +81,7 @@ def parse_status(text: str, needed: tuple[str, ...] = _ALWAYS) -> ProcStatus:
             raise ParseError(f"/proc/PID/status has no row {name}; it was cut", Reason.TRUNCATED, line=len(fields))
     uid = fields["Uid"].number() if "Uid" in fields else None
     return ProcStatus(
-        name=fields["Name"].value,
+        name=fields["Name"].value if "Name" in fields else "the process",
         state=fields["State"].value[:1] if "State" in fields else "",
         pid=_number(fields, "Pid"),
         ppid=_number(fields, "PPid"),

@@ -11,7 +11,7 @@ from checks.analyzers.signals import holds, names
 from checks.collectors.process import FIRST_PROCESS
 from checks.params import Param
 from checks.parsers.proc_process import ProcStatus, parse_picked_status, parse_status
-from checks.parsers.reading import is_files, read, read_file, whole_numbers
+from checks.parsers.reading import read_file, whole_numbers
 from checks.probes.base import FactSpec, Probe, Report, Rule
 from checks.probes.cgroup_target import absent
 from checks.results import Reason, Verdict
@@ -51,8 +51,9 @@ _SAYS: dict[Outcome, tuple[str, Verdict, str]] = {
 def judge(report: Report) -> None:
     signal = report.params.get("stop_signal") or "TERM"
     section = report.need("first_process")
-    if not is_files(section):
-        process, shift = FirstProcess(read(section, parse_picked_status), "", "", ()), 0
+    if not section.text.startswith("== pids\n"[: len(section.text)]):  # /proc/PID/status as pasted
+        status, shift = read_file(section, "/status", parse_picked_status)
+        process = FirstProcess(status, "", "", ())
     else:
         pids, _ = read_file(section, "pids", str.split)
         if not pids:
@@ -80,7 +81,7 @@ def _facts(report: Report, process: FirstProcess, signal: str, shift: int) -> No
     line = {name: fields[name].line + shift for name in fields}
     report.fact("is_ns_init", process.is_init, "first_process", line.get("NSpid", 0))
     report.fact("pid", process.status.pid or None, "first_process", line.get("Pid", 0))
-    report.fact("comm", process.status.name, "first_process", line["Name"])
+    report.fact("comm", process.status.name, "first_process", line.get("Name", 0))
     report.fact("program", process.program)
     report.fact("command", process.command)
     report.fact("handles_term", holds(process.status.caught, "TERM"), "first_process", line["SigCgt"])

@@ -61,7 +61,7 @@ def _judge_paste(report: Report, section: Section) -> None:
     files = split_files(section.text)
     counted = files.ending("/fd")
     if counted:
-        fds, at = read_file(section, "/fd", lambda text: whole_number(text.strip()))
+        fds, at = read_file(section, "/fd", lambda text: whole_number(text.strip()) if text.strip().isdigit() else None)
         report.fact("fds", fds, "limits", at + 1)
         _judge_files(report, limits[_FILES], fds, shift)
     else:

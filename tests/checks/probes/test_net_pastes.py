@@ -225,3 +225,13 @@ def test_it_sees_two_owners_of_a_port_in_one_look() -> None:
     text = "# ss -ltnpe\n" + row.format(0, 9, "uid:1001 ", 991) + row.format(5, 12, "{}", 992)
     assert told(judge("sock.reuseport", text.format(""), port="8080")) == ("crit", "owners")
     assert judge("sock.reuseport", text.format("uid:1001 "), port="8080").reason == Reason.TRUNCATED
+
+
+def test_it_reads_complaints_beside_outputs() -> None:
+    denied = "ls: cannot open directory '/proc/812/fd': Permission denied\n0\n"
+    result = judge("proc.ulimit", f"$ ls /proc/812/fd | wc -l\n{denied}$ cat /proc/812/limits\n{LIMITS}")
+    assert (told(result), result.reason) == (("unknown", "open_files"), Reason.NEED_PRIVILEGE)
+    missing = "$ cat /sys/fs/cgroup/memory/memory.failcnt\ncat: /sys/fs/cgroup/memory/memory.failcnt: 没有那个文件或目录\n"
+    assert judge("cgroup.memory", missing).reason == Reason.MISSING
+    masks = "$ grep -i sig /proc/12/status\n" + PICKED.format("0000000180004a43").partition("1504   1\n")[2]
+    assert told(judge("proc.pid1_signals", masks)) == ("unknown", "shell")
