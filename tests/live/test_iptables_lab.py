@@ -27,6 +27,7 @@ from checks.results import ProbeResult, Section, Verdict
 
 pytestmark = [
     pytest.mark.needs("iptables"),
+    pytest.mark.needs("conntrack"),
     pytest.mark.needs("iproute2"),
     pytest.mark.usefixtures("root"),
 ]
@@ -134,6 +135,7 @@ class Lab:
             for table in ("filter", "nat", "mangle"):
                 self.inside("node", f"iptables-{backend}", "-t", table, "-P", "OUTPUT", "ACCEPT")
             self.inside("node", f"iptables-{backend}-restore", text="*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n")
+        self.inside("node", "conntrack", "-F")  # a connection that comes back from an earlier port keeps its way
 
     def restore(self, backend: str, *changes: tuple[str, str]) -> None:
         self.flush()

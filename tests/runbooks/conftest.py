@@ -124,7 +124,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def toy_host(db: None) -> Callable[..., Host]:
     def make(name: str = "", **fields: Any) -> Host:
-        name = name or f"toy-{next(_numbers)}"
+        name = name or f"toy-{next(_numbers):06}"  # hosts are taken in the order of their names
         return Host.objects.create(**{"name": name, "transport": "toy", "host_key_state": HostKeyState.NONE} | fields)
 
     return make
