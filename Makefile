@@ -30,7 +30,8 @@ screenshot: .venv/.development
 	$(BIN)/python tests/browser/screenshot.py
 
 docs: .venv/.development
-	$(BIN)/python -m checks docs > docs/probes.md
+	$(BIN)/python -m checks docs > docs/probes.md.new
+	mv docs/probes.md.new docs/probes.md
 
 # The locks hold hashes for every platform and for Python 3.11.2 and newer; users need only pip.
 lock: .venv/.development
