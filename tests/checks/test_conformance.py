@@ -10,6 +10,7 @@ import pytest
 from checks.params import TYPES, read, read_all
 from checks.pasted import clean, decode, split
 from checks.recognise import reads
+from checks.results import Verdict
 from checks.shown_files import shows_files
 
 MARKS = {"V", "S", "D", "I", "W", "J"}
@@ -104,6 +105,13 @@ def test_it_recognises_its_own_sections(probe: Any, every_case: list[Any]) -> No
 def test_it_proves_every_rule_with_a_case_that_fires_it(probe: Any, every_case: list[Any]) -> None:
     found = {finding.rule for case in every_case if case.probe_id == probe.id for finding in case.judge().findings}
     assert {rule.id for rule in probe.rules} - found == set()
+
+
+def test_it_proves_every_bad_verdict_with_a_near_miss(probe: Any, every_case: list[Any]) -> None:
+    mine = [case for case in every_case if case.probe_id == probe.id]
+    bad = {found.rule for case in mine for found in case.judge().findings if found.verdict in (Verdict.WARN, Verdict.CRIT)}
+    names = [f"{case.name}_" for case in mine]
+    assert {rule for rule in bad if not any(name.startswith(f"not_{rule}_") for name in names)} == set()
 
 
 def test_it_has_a_healthy_case(probe: Any, every_case: list[Any]) -> None:
