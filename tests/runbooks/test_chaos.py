@@ -35,7 +35,7 @@ def database_url(tmp_path: Path) -> Iterator[str]:
 
 def test_it_ends_every_step_once_whatever_happens_to_the_workers(database_url: str, tmp_path: Path) -> None:
     environment = os.environ | {"SIDENOTE_DATABASE_URL": database_url, "SIDENOTE_DATA_DIR": str(tmp_path / "data")}
-    ran = subprocess.run([sys.executable, str(CHAOS)], env=environment, capture_output=True, text=True, timeout=150)
+    ran = subprocess.run([sys.executable, str(CHAOS)], env=environment, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)
     print(said)
