@@ -16,6 +16,7 @@ from checks.params import Param
 from checks.parsers.cgroup_tree import Level
 from checks.parsers.reading import whole_lines
 from checks.probes.base import FactSpec, Probe, Report, Rule
+from checks.probes.cgroup_rt_group import FACT, RT_GROUP, RULE, judge_rt_group
 from checks.probes.cgroup_target import TARGET_FACTS, absent, tree
 from checks.results import Evidence, Reason, Verdict
 
@@ -118,6 +119,8 @@ def _judge_way(report: Report, way: list[Step], wanted: str, *, pasted: bool) ->
     if stop is not root and stop.processes:
         say = f"{stop.path} itself holds {stop.processes} processes, so handing a controller down fails with EBUSY"
         report.find("inner_processes", Verdict.WARN, say, value=stop.processes, evidence=_lines(report, stop, "cgroup.procs"))
+    if wanted == "cpu":
+        judge_rt_group(report, stop.path, _lines(report, stop, "cgroup.subtree_control"))
 
 
 PROBES: tuple[Probe, ...] = (
@@ -125,7 +128,7 @@ PROBES: tuple[Probe, ...] = (
         id="cgroup.delegation",
         title="Controllers handed down (cgroup v2)",
         question="Does a controller reach that cgroup, or why has it no cpu.max?",
-        collectors=(DELEGATION,),
+        collectors=(DELEGATION, RT_GROUP),
         judge=judge,
         params=(
             *TARGET_PARAMS,
@@ -136,6 +139,7 @@ PROBES: tuple[Probe, ...] = (
             FactSpec("controller", "str", "the controller asked for"),
             FactSpec("has_controller", "bool", "the cgroup has that controller's files"),
             FactSpec("way", "list", "from the root: path, available and handed-down controllers, number of processes"),
+            FACT,
         ),
         rules=(
             Rule(
@@ -162,6 +166,7 @@ PROBES: tuple[Probe, ...] = (
                 "Documentation/admin-guide/cgroup-v2.rst, No Internal Process Constraint",
                 "move its processes into a child first",
             ),
+            RULE,
         ),
         sources=("Documentation/admin-guide/cgroup-v2.rst", "writeup on cgroup v2"),
     ),
