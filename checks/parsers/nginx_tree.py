@@ -87,6 +87,8 @@ def _split(text: str) -> Files:
             path, start, body = match[1], number + 1, []
         else:
             body.append("" if _TOLD.match(line) else line)
+    if not body:  # nginx ends each file with a line of its own, so that even an empty one has one
+        raise ParseError(f"the text stops before {path}", Reason.TRUNCATED)
     found.parts[path] = ("".join(row + "\n" for row in body), start)
     return found
 

@@ -12,7 +12,7 @@ from checks.parsers.files import split_files
 from checks.parsers.proc_limits import Limit
 from checks.parsers.reading import is_files
 from checks.probes.base import FactSpec, Probe, Report, Rule
-from checks.results import Reason, Verdict
+from checks.results import Reason, Section, Verdict
 
 FACTS = (
     FactSpec("unit", "str", "its systemd service, if any"),
@@ -41,14 +41,10 @@ def judge_unit(report: Report, files: Limit) -> None:
     if "unit_limits" not in report.sections:
         return
     section = report.need("unit_limits")
-    text = split_files(section.text)
-    if is_files(section) and not text.complete:
-        report.unknown(Reason.TRUNCATED, "unit_limits was cut: its closing line is missing", rule="unit_newer")
+    text, shown = split_files(section.text), _shown(section)
+    if not (text.complete if is_files(section) else shown and section.text.endswith("\n")):
+        report.unknown(Reason.TRUNCATED, "unit_limits was cut: its end is missing", rule="unit_newer")
         return
-    shown: dict[str, tuple[int | None, int]] = {}
-    for number, line in enumerate(section.lines, 1):
-        if match := re.fullmatch(r"(\w+)=(infinity|[0-9]+)", line):
-            shown[match[1]] = None if match[2] == "infinity" else int(match[2]), number
     unit = text.text("unit").strip()
     report.fact("unit", unit or None)
     for name, fact in _SHOWN.items():
@@ -60,6 +56,15 @@ def judge_unit(report: Report, files: Limit) -> None:
         say = f"limits.conf sets a limit of open files, which does not reach {unit}: set LimitNOFILE= in the unit"
         evidence = [report.evidence("unit_limits", text.line_of("pam_limits"), "nofile")]
         report.find("past_pam", Verdict.INFO, say, evidence=evidence)
+
+
+def _shown(section: Section) -> dict[str, tuple[int | None, int]]:
+    """What systemctl show prints of limits: value (None: no limit) and line."""
+    shown: dict[str, tuple[int | None, int]] = {}
+    for number, line in enumerate(section.lines, 1):
+        if match := re.fullmatch(r"(\w+)=(infinity|[0-9]+)", line):
+            shown[match[1]] = None if match[2] == "infinity" else int(match[2]), number
+    return shown
 
 
 def _judge_newer(report: Report, unit: str, files: Limit, allowed: int | None, line: int) -> None:
