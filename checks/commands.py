@@ -37,6 +37,7 @@ _COMMANDS = {
     r"find /sys/fs/cgroup/memory/?(?: -xdev)? -type d(?: -xdev)?(?: 2>/dev/null)? ?\| ?wc -l": ("memcg_dirs",),
     r"netstat(?: -s| -st| --statistics)|nstat(?: -\w+)*": ("snmp", "netstat"),
     r"uname -m|arch": ("machine",),
+    r"ss(?=.* -\w*u)(?=.* -\w*l)(?: -[^\Wt]+)+": ("udp_listeners",),
     r"ss(?: -\w*l\w*)+(?: -\w+)*": ("listeners", "listening"),
     r"(ip6?tables(?:-nft|-legacy)?-save)(?: -c)?": (r"\1",),
     r"(ip6?tables)(?:-nft|-legacy)?(?: -t \w+| -[nvx]+|--line-numbers)* (?:-[nvx]*[LS][nvx]*|--list|--list-rules)(?: .*)?": (

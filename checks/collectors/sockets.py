@@ -16,6 +16,20 @@ echo end
     looks_like=r"^(?:tcp +)?LISTEN +\d+ +\d+ +\S+:\S+ +\S+:\S+|^tcp6? +\d+ +\d+ +\S+:\S+ +\S+:\* +LISTEN\b",
 )
 
+UDP_LISTENERS = Collector(
+    "udp_listeners",
+    "UDP sockets without a peer",
+    """
+if ! have ss; then echo 'ss absent'; exit 0; fi
+ss -H -lunpe 2>/dev/null || ss -lunpe || exit
+echo end
+""",
+    sampled=True,
+    looks_like=r"^UNCONN +\d+ +\d+ +\S+:[\w-]+ +\S+:\*",
+    also_like=r"^udp +UNCONN +\d+ +\d+ +\S+:[\w-]+ +\S+:\*|^udp6? +\d+ +\d+ +\S+:[\w-]+ +\S+:\*",
+    optional=True,
+)
+
 LISTEN_COUNTERS = Collector(
     "netstat",
     "Extended TCP counters of the host",

@@ -155,3 +155,21 @@ def test_it_sees_sockets_that_share_a_port() -> None:
         result = judged(("dash",), "sock.reuseport", {"port": first.getsockname()[1]})
     assert result.facts["group_size"] == 2
     assert result.verdict == Verdict.OK
+
+
+@pytest.mark.needs("iproute2")
+@pytest.mark.needs("dash")
+def test_it_sees_udp_sockets_that_share_a_port() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as first, socket.socket(type=socket.SOCK_DGRAM) as second:
+        for member in (first, second):
+            member.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            member.bind(("127.0.0.1", first.getsockname()[1] if member is second else 0))
+        result = judged(("dash",), "sock.reuseport", {"port": first.getsockname()[1]})
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.connect(first.getsockname())
+            for _ in range(30):
+                client.send(bytes(100))
+            stuck = judged(("dash",), "sock.reuseport", {"port": first.getsockname()[1]})
+    assert (result.verdict, result.facts["group_size"]) == (Verdict.OK, 2)
+    assert [row["proto"] for row in result.facts["sockets"]] == ["udp", "udp"]
+    assert "stuck" in {found.rule for found in stuck.findings}
