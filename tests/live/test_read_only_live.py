@@ -168,8 +168,10 @@ NEVER = (  # noqa: SIM905
 JUDGED = (  # noqa: SIM905
     "open openat openat2 setsockopt sendto sendmsg sendmmsg bind connect kill tkill tgkill ioctl syslog execve"
 ).split()
-STRACE = f"-f -qq -y -s 200 -e signal=none --seccomp-bpf -e trace={','.join('?' + name for name in NEVER + JUDGED)}"
+FORKS = ["clone", "clone3", "fork", "vfork"]
+STRACE = f"-f -qq -y -s 200 -e signal=none --seccomp-bpf -e trace={','.join('?' + name for name in NEVER + JUDGED + FORKS)}"
 CALL = re.compile(r"(\d+) +(\w+)\((.*)")
+CHILD = re.compile(r"^\d+ +(?:<\.\.\. )?(?:clone3?|v?fork)\b.* = (\d+)$", re.MULTILINE)
 READS = {name: re.compile(pattern) for name, pattern in {
     # As nobody rpm asks for the locks of its database, is refused, and reads without them. dig names its own threads.
     "open": r'"/dev/(?:null|tty)"|"/proc/self/task/\d+/comm"|"/var/lib/rpm/rpmdb\.sqlite-(?:wal|shm)", .* = -1 EACCES',
@@ -194,9 +196,9 @@ def tried(log: str, *, sends: bool = False) -> list[str]:
 
     A collector that says it sends traffic may talk to the network.
     """
-    calls = [match.groups() for match in map(CALL.match, log.splitlines()) if match]
+    calls = [match.groups() for match in map(CALL.match, log.splitlines()) if match and match[2] not in FORKS]
     assert len(calls) > 20, "strace saw nothing"
-    mine = {int(pid) for pid, _, _ in calls}
+    mine = {int(pid) for pid, _, _ in calls} | set(map(int, CHILD.findall(log)))  # a child may be killed before its first call
     commands: dict[str, str] = {}
     found = []
     for pid, name, words in calls:
