@@ -11,7 +11,7 @@ from django.db import connection
 
 from runbooks.choices import RunState, StepState
 from runbooks.document.model import Document
-from runbooks.execution import places
+from runbooks.execution import slots
 from runbooks.execution.held import Held
 from runbooks.models import Attempt, Run, Step
 from runbooks.rows import key, marks, moment, values_list
@@ -55,10 +55,10 @@ def anything_queued(run: Run, host_ids: Collection[int]) -> bool:
 
 
 def claim(held: Held, host_ids: Collection[int], worker: str, leaders: Collection[int] = ()) -> list[Claim]:
-    """Take every ready step of those hosts that have a place. Empty when another process was first or the run takes no more."""
+    """Take every ready step of those hosts with a free slot. Empty when another process was first or the run takes no more."""
     if held.run.state not in (RunState.QUEUED, RunState.RUNNING) or held.run.deadline_at <= held.now:
         return []
-    host_ids = places.free(held.run.pk, host_ids)
+    host_ids = slots.free(held.run.pk, host_ids)
     if not host_ids:
         return []
     lease = held.now + timedelta(seconds=settings.LEASE_S)

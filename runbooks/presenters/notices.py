@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from runbooks.choices import StepState
-from runbooks.execution.places import taken
+from runbooks.execution.slots import taken
 from runbooks.presenters.database import RunRows, read_ticks
 from runbooks.presenters.shown import Shown
 from runbooks.presenters.words import ago, number
@@ -66,7 +66,7 @@ def notices(rows: RunRows, *, broker_down: bool = False) -> tuple[Notice, ...]:
             len(full),
         )
         names = ", ".join([*full[:NAMED_MAX], *(["…"] if len(full) > NAMED_MAX else [])])
-        made.append(Notice("no_place", Shown.INFO, say % {"n": number(len(full)), "hosts": names}))
+        made.append(Notice("no_slot", Shown.INFO, say % {"n": number(len(full)), "hosts": names}))
     return tuple(made)
 
 

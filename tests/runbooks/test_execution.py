@@ -273,7 +273,7 @@ def test_it_leaves_a_host_alone_that_two_other_runs_are_at(start: Callable[..., 
     assert mine
     assert take(second)
     assert take(third) == []
-    assert [notice.kind for notice in present_run(third.pk).notices] == ["no_place"]
+    assert [notice.kind for notice in present_run(third.pk).notices] == ["no_slot"]
     assert [notice.kind for notice in present_run(second.pk).notices] == []
     free = start(hosts=[toy_host("elsewhere")])
     assert take(free)

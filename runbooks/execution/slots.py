@@ -1,4 +1,4 @@
-"""How many runs may be at a host at once: its sshd has few places, and people at the host need some of them."""
+"""How many runs may be at a host at once: its sshd has few slots, and people need some of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def taken(run_id: UUID, host_ids: Collection[int]) -> set[int]:
 
 
 def free(run_id: UUID, host_ids: Collection[int]) -> list[int]:
-    """The hosts with a place for this run, locked until the transaction ends, so that two runs cannot take the last one."""
+    """The hosts with a slot for this run, locked until the transaction ends, so that two runs cannot take the last one."""
     locked = Host.objects.filter(pk__in=host_ids).order_by("pk").select_for_update(no_key=True)
     found = list(locked.values_list("pk", flat=True))
     full = taken(run_id, found)
