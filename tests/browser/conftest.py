@@ -103,3 +103,22 @@ def log_in(page: Any, site: Site) -> None:
 def logged_in() -> Any:
     """The function that logs a page in."""
     return log_in
+
+
+@pytest.fixture
+def open_page(chromium: Any, web: Site) -> Iterator[Any]:
+    """Opens pages that are logged in; ``complaints`` keeps what the browser had to say against them."""
+    contexts = []
+
+    def make(**settings: Any) -> Any:
+        contexts.append(chromium.new_context(base_url=web.url, **settings))
+        page = contexts[-1].new_page()
+        page.complaints = []
+        page.on("console", lambda said: page.complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        log_in(page, web)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()

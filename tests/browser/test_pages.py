@@ -66,15 +66,8 @@ def page(request: Any, chromium: Any, web: Any, logged_in: Any) -> Any:
 
 
 @pytest.fixture
-def quiet_page(chromium: Any, web: Any, logged_in: Any) -> Any:
-    context = chromium.new_context(base_url=web.url)
-    page = context.new_page()
-    page.complaints = []
-    page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    logged_in(page, web)
-    yield page
-    context.close()
+def quiet_page(open_page: Any) -> Any:
+    return open_page()
 
 
 @pytest.fixture

@@ -14,15 +14,8 @@ WIDTHS = (320, 390, 768, 960, 1024, 1440, 2560)
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: Any, chromium: Any, web: Any, logged_in: Any) -> Any:
-    context = chromium.new_context(base_url=web.url, color_scheme=request.param, viewport={"width": 1440, "height": 1000})
-    page = context.new_page()
-    page.complaints = []
-    page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    logged_in(page, web)
-    yield page
-    context.close()
+def page(request: Any, open_page: Any) -> Any:
+    return open_page(color_scheme=request.param, viewport={"width": 1440, "height": 1000})
 
 
 def ask(page: Any, text: str, to: str = "10.96.23.5:80") -> None:

@@ -12,15 +12,8 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.django_db(transaction=T
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: Any, chromium: Any, web: Any, logged_in: Any) -> Any:
-    context = chromium.new_context(base_url=web.url, color_scheme=request.param, viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.complaints = []
-    page.on("console", lambda message: page.complaints.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    logged_in(page, web)
-    yield page
-    context.close()
+def page(request: Any, open_page: Any) -> Any:
+    return open_page(color_scheme=request.param, viewport={"width": 1440, "height": 900})
 
 
 def test_it_lints_leads_to_the_line_and_makes_a_revision_of_every_save(page: Any) -> None:
